@@ -1,0 +1,170 @@
+r"""Denoisers: given a noisy picture, what was the picture and what was the noise?
+
+Both answers say the same thing, since :math:`x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon`:
+whoever knows one knows the other. A denoiser therefore always returns both, and a sampler never asks which
+one the network was trained to predict.
+
+Three denoisers: a network (learned), and two that need no learning since the exact answer is known, which makes
+them the yardstick for the first. ``Clipped`` wraps any of them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.arguments import require_between, require_tensor, require_whole_number
+from course_lib.schedules import NoiseSchedule
+
+
+class Prediction(NamedTuple):
+    """What a denoiser says of x_t: the clean picture and the whole noise in it, both of x_t's shape."""
+
+    x_0: Tensor
+    eps: Tensor
+
+
+class Denoiser(Protocol):
+    """Anything that can be asked for a ``Prediction``; t is one time for all or one for each row, in 1…T."""
+
+    schedule: NoiseSchedule
+
+    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction: ...
+
+
+def signal_and_noise(schedule: NoiseSchedule, t: int | Tensor, x_t: Tensor) -> tuple[Tensor, Tensor]:
+    r""":math:`\sqrt{\bar\alpha_t}` and :math:`\sqrt{1-\bar\alpha_t}`, shaped and typed to multiply x_t; t in 1…T.
+
+    At t = 0 there is no noise to predict, and dividing by it would give NaN: refused.
+    """
+    require_tensor("x_t", x_t)
+    require_whole_number("t", t)
+    require_between("t", t, 1, schedule.T)
+    alpha_bar = schedule.at(t, x_t)
+    return alpha_bar.sqrt().to(x_t), (1 - alpha_bar).sqrt().to(x_t)
+
+
+@dataclass(frozen=True)
+class NetDenoiser:
+    r"""A network, whatever it predicts; the only place that converts.
+
+    ===========  ===========================================================================  ====================
+    predicts     the network's target                                                         source
+    ===========  ===========================================================================  ====================
+    ``"eps"``    :math:`\epsilon`                                                             Ho et al. 2020
+    ``"x_0"``    :math:`x_0`
+    ``"v"``      :math:`v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0`        Salimans, Ho 2022
+    ===========  ===========================================================================  ====================
+
+    Args:
+        net: called as net(x_t, t, cond) with t of shape (B,), int64, in 1…T, unscaled; returns the shape of x_t.
+        schedule: the noise schedule that the network was trained with.
+        predicts: see the table.
+    """
+
+    net: nn.Module
+    schedule: NoiseSchedule
+    predicts: Literal["eps", "x_0", "v"]
+
+    def __post_init__(self) -> None:
+        if self.predicts not in ("eps", "x_0", "v"):
+            raise ValueError(f'predicts must be "eps", "x_0" or "v", but {self.predicts!r} came.')
+
+    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
+        signal, noise = signal_and_noise(self.schedule, t, x_t)
+        out = self.net(x_t, torch.as_tensor(t, device=x_t.device).expand(len(x_t)), cond)
+        if self.predicts == "eps":
+            return Prediction(x_0=(x_t - noise * out) / signal, eps=out)
+        if self.predicts == "x_0":
+            return Prediction(x_0=out, eps=(x_t - signal * out) / noise)
+        return Prediction(x_0=signal * x_t - noise * out, eps=noise * x_t + signal * out)
+
+    def target(self, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+        """What the network should have answered for the picture x_0 with noise eps at time t; the shape of x_0."""
+        if self.predicts == "eps":
+            return eps
+        if self.predicts == "x_0":
+            return x_0
+        signal, noise = signal_and_noise(self.schedule, t, x_0)
+        return signal * eps - noise * x_0
+
+
+@dataclass(frozen=True, eq=False)
+class IdealDenoiser:
+    r"""The best possible denoiser for a finite data set: no network, no training.
+
+    If the data are exactly the points :math:`x^{(1)} … x^{(N)}`, the least squared error is reached by their mean,
+    weighted by how likely each is to have become x_t:
+
+    .. math:: \hat x_0 = \sum_i w_i\,x^{(i)}, \qquad
+              w = \operatorname{softmax}_i\Big(-\frac{\|x_t - \sqrt{\bar\alpha_t}\,x^{(i)}\|^2}{2(1-\bar\alpha_t)}\Big).
+
+    It has learned the data by heart: sampling with it recites them. Source: Karras et al. 2022, *Elucidating the
+    Design Space of Diffusion-Based Generative Models*, appendix B.3.
+
+    Args:
+        data: shape (N, …); every x_t must then have shape (B, …).
+    """
+
+    data: Tensor
+    schedule: NoiseSchedule
+
+    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
+        if x_t.shape[1:] != self.data.shape[1:]:
+            raise ValueError(
+                f"x_t must hold rows of the data's shape {tuple(self.data.shape[1:])}, "
+                f"but its shape is {tuple(x_t.shape)}."
+            )
+        signal, noise = signal_and_noise(self.schedule, t, x_t)
+        x, points = x_t.flatten(1), self.data.flatten(1)  # (B, D), (N, D)
+        signal_row, noise_row = signal.reshape(-1, 1), noise.reshape(-1, 1)  # (B, 1) or (1, 1)
+        # |x - s p|² without the term |x|², which is the same for every point and drops out of the softmax
+        distance = (signal_row**2) * (points**2).sum(1) - 2 * signal_row * (x @ points.T)  # (B, N)
+        weights = torch.softmax(-distance / (2 * noise_row**2), dim=1)  # (B, N): over the data
+        x_0 = (weights @ points).reshape(x_t.shape)  # (B, …)
+        return Prediction(x_0, eps=(x_t - signal * x_0) / noise)
+
+
+@dataclass(frozen=True)
+class GaussianDenoiser:
+    r"""The best possible denoiser for data from :math:`N(\mu, \sigma^2)`, each coordinate on its own:
+
+    .. math:: \hat x_0 = \mu + \frac{\sqrt{\bar\alpha_t}\,\sigma^2}{\bar\alpha_t\sigma^2 + 1 - \bar\alpha_t}
+              \,\big(x_t - \sqrt{\bar\alpha_t}\,\mu\big).
+    """
+
+    mean: float
+    std: float
+    schedule: NoiseSchedule
+
+    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
+        signal, noise = signal_and_noise(self.schedule, t, x_t)
+        gain = signal * self.std**2 / (signal**2 * self.std**2 + noise**2)
+        x_0 = self.mean + gain * (x_t - signal * self.mean)
+        return Prediction(x_0, eps=(x_t - signal * x_0) / noise)
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """Another denoiser, its x_0 kept within [low, high] and its eps recomputed to match.
+
+    For pixels, whose range is known. Never use ±1 on latents, whose range is not.
+    """
+
+    denoiser: Denoiser
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, but low = {self.low} and high = {self.high} came.")
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        return self.denoiser.schedule
+
+    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
+        signal, noise = signal_and_noise(self.schedule, t, x_t)
+        x_0 = self.denoiser(x_t, t, cond).x_0.clamp(self.low, self.high)
+        return Prediction(x_0, eps=(x_t - signal * x_0) / noise)

@@ -1,0 +1,90 @@
+"""Files that ship with the course: where they are, whether they are whole, and how they are written.
+
+``data/SHA256SUMS`` lists every shipped file with its checksum, in the form that ``sha256sum -c`` reads.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+class CourseFileError(RuntimeError):
+    """A shipped file is missing or not as it was shipped; the text says which, and what mends it."""
+
+
+def data_folder() -> Path:
+    """The data folder: inside the package when it was installed, beside it in a checkout."""
+    installed = PACKAGE / "data"
+    return installed if installed.is_dir() else PACKAGE.parent / "data"
+
+
+def shipped_file(name: str) -> Path:
+    """The path of a shipped file, after checking that every byte is as it was shipped.
+
+    Args:
+        name: the path below data/, with forward slashes, such as ``"fashion_mnist/LICENSE"``.
+
+    Raises:
+        CourseFileError: if the file is missing, truncated or altered, with the command that mends it.
+    """
+    path = data_folder() / name
+    expected = checksums().get(name)
+    if expected is None:
+        raise CourseFileError(f"data/{name} is not listed in data/SHA256SUMS, so it cannot be checked: {_remedy('SHA256SUMS')}")
+    if not path.is_file():
+        raise CourseFileError(f"{path} is missing: {_remedy(name)}")
+    status = path.stat()
+    if _sha256(path, status.st_size, status.st_mtime_ns) != expected:
+        raise CourseFileError(f"{path} is not as it was shipped (its checksum differs; truncated or altered): {_remedy(name)}")
+    return path
+
+
+def checksums() -> dict[str, str]:
+    """Name below data/ → SHA-256, as ``data/SHA256SUMS`` has it."""
+    path = data_folder() / "SHA256SUMS"
+    if not path.is_file():
+        raise CourseFileError(f"{path} is missing: {_remedy('SHA256SUMS')}")
+    lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    return {name.strip(): digest for digest, name in lines}
+
+
+def record_checksum(name: str) -> None:
+    """Enter a file that a recipe has just made into ``data/SHA256SUMS``, in order of name."""
+    known = checksums()
+    known[name] = hashlib.sha256((data_folder() / name).read_bytes()).hexdigest()
+    with atomic_write(data_folder() / "SHA256SUMS") as partial:
+        partial.write_text("".join(f"{known[each]}  {each}\n" for each in sorted(known)), encoding="utf-8")
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; it takes the place of ``path`` only once it is whole and on the disk.
+
+    Whoever reads ``path`` sees the old file or the new one, whatever happens in between.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, size: int, modified: int) -> str:
+    """The file's digest, read once as long as its size and time stay as they are."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _remedy(name: str) -> str:
+    if data_folder().parent == PACKAGE:
+        return "install the course again with pip install --force-reinstall."
+    return f"restore it with git restore data/{name}"

@@ -1,0 +1,117 @@
+r"""The U-Net: down to where a position sees the whole picture, and up again, with shortcuts across.
+
+    x_t ──patches──► a ────────────shortcut────────────► a' ──pictures──► out
+                      │ shrink                      grow │
+                      └──────► b ───shortcut───► b' ─────┘
+                               │                 │
+                               └──► middle ──────┘
+
+Two choices make it quick on a CPU. Pictures enter as 2×2 patches, a quarter of the positions with four times
+the channels; and there are just two resolutions. Sources: Ronneberger et al. 2015, *U-Net*; Ho et al. 2020,
+appendix B (residual blocks, time embedding); Dhariwal, Nichol 2021, *Diffusion Models Beat GANs*, section 3.1
+(scale and shift).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_lib.networks.attention import SelfAttention
+
+PATCH = 2
+
+
+def embed_time(t: Tensor, size: int) -> Tensor:
+    r"""Times as waves, :math:`[\sin(t\,\omega_i), \cos(t\,\omega_i)]` with :math:`\omega_i = 10000^{-i/(size/2)}`.
+
+    A network sees neighbouring times as neighbours, and far ones as different (Vaswani et al. 2017, section 3.5).
+
+    Args:
+        t: (B,), any numeric type.
+        size: of the embedding, even.
+
+    Returns:
+        (B, size), float32, in [-1, 1].
+    """
+    frequencies = torch.exp(-math.log(10_000) / (size // 2) * torch.arange(size // 2, device=t.device))  # (size/2,)
+    angles = t.float()[:, None] * frequencies  # (B, size/2)
+    return torch.cat([angles.sin(), angles.cos()], dim=1)  # (B, size)
+
+
+class ResBlock(nn.Module):
+    """Two convolutions, added to what came in; between them the embedding scales and shifts every channel."""
+
+    def __init__(self, channels_in: int, channels: int, embedding: int) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = nn.GroupNorm(8, channels_in), nn.Conv2d(channels_in, channels, 3, padding=1)
+        self.norm2, self.conv2 = nn.GroupNorm(8, channels), nn.Conv2d(channels, channels, 3, padding=1)
+        self.scale_and_shift = nn.Linear(embedding, 2 * channels)
+        self.shortcut = nn.Conv2d(channels_in, channels, 1) if channels_in != channels else nn.Identity()
+        nn.init.zeros_(self.conv2.weight)  # a new block changes nothing: the network starts shallow and deepens
+        nn.init.zeros_(self.conv2.bias)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:  # (B, C_in, H, W), (B, E) -> (B, C, H, W)
+        h = self.conv1(F.silu(self.norm1(x)))  # (B, C, H, W)
+        scale, shift = self.scale_and_shift(emb)[:, :, None, None].chunk(2, dim=1)  # each (B, C, 1, 1)
+        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        return self.shortcut(x) + h
+
+
+class UNet(nn.Module):
+    """A class-conditional U-Net for pictures whose sides divide by four.
+
+    Args:
+        channels: of a picture, 1 for grey.
+        classes: how many labels there are; one more, ``null_class``, stands for "no label" and lets one network
+            be both the conditional and the unconditional model.
+        width: channels at the upper resolution, divisible by 8; the lower has twice as many.
+    """
+
+    def __init__(self, channels: int = 1, classes: int = 10, width: int = 48) -> None:
+        super().__init__()
+        embedding, wide, patch_channels = 4 * width, 2 * width, channels * PATCH**2
+        self.null_class = classes
+        self.time_size = 64
+        self.embed_t = nn.Sequential(nn.Linear(self.time_size, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.embed_label = nn.Embedding(classes + 1, embedding)
+
+        self.stem = nn.Conv2d(patch_channels, width, 3, padding=1)
+        self.down_a = ResBlock(width, width, embedding)
+        self.shrink = nn.Conv2d(width, wide, 3, stride=2, padding=1)
+        self.down_b = ResBlock(wide, wide, embedding)
+        self.attention = SelfAttention(wide)
+        self.middle = ResBlock(wide, wide, embedding)
+        self.up_b = ResBlock(2 * wide, wide, embedding)
+        self.grow = nn.Conv2d(wide, width, 3, padding=1)
+        self.up_a = ResBlock(2 * width, width, embedding)
+        self.head = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, patch_channels, 3, padding=1))
+        nn.init.zeros_(self.head[-1].weight)  # the first guess is zero everywhere: a loss of one, from where it falls
+        nn.init.zeros_(self.head[-1].bias)
+
+    def forward(self, x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        """Predict, for each picture.
+
+        Args:
+            x_t: (B, channels, H, W).
+            t: (B,), int64, in 1…T.
+            cond: labels, (B,), int64, in 0…classes, where ``null_class`` means none; None means none for all.
+
+        Returns:
+            (B, channels, H, W): eps, x_0 or v, whatever it was trained to predict.
+        """
+        if x_t.shape[-1] % (2 * PATCH) or x_t.shape[-2] % (2 * PATCH):
+            raise ValueError(f"x_t must have sides that divide by {2 * PATCH}, but its shape is {tuple(x_t.shape)}.")
+        if cond is None:
+            cond = torch.full_like(t, self.null_class)
+        emb = F.silu(self.embed_t(embed_time(t, self.time_size)) + self.embed_label(cond))  # (B, E)
+
+        patches = F.pixel_unshuffle(x_t, PATCH)  # (B, 4 channels, H/2, W/2)
+        a = self.down_a(self.stem(patches), emb)  # (B, width, H/2, W/2) ────────────────┐
+        b = self.down_b(self.shrink(a), emb)  # (B, wide, H/4, W/4) ────────────┐        │
+        m = self.middle(self.attention(b), emb)  # (B, wide, H/4, W/4)          │        │
+        b = self.up_b(torch.cat([m, b], dim=1), emb)  # (B, wide, H/4, W/4) ◄───┘        │
+        b = F.interpolate(self.grow(b), scale_factor=2)  # (B, width, H/2, W/2)          │
+        a = self.up_a(torch.cat([b, a], dim=1), emb)  # (B, width, H/2, W/2) ◄───────────┘
+        return F.pixel_shuffle(self.head(a), PATCH)  # (B, channels, H, W)

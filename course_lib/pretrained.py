@@ -1,0 +1,75 @@
+"""Networks that ship with the course, each in one call, ready to use.
+
+Weights are safetensors: plain numbers, never code. A file's metadata says how it was made and how good it is;
+``describe("fashion")`` shows it.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from course_lib.denoisers import Clipped, NetDenoiser
+from course_lib.device import best_device
+from course_lib.files import CourseFileError, atomic_write, data_folder, record_checksum, shipped_file
+from course_lib.networks.classifier import Classifier
+from course_lib.networks.unet import UNet
+from course_lib.schedules import NoiseSchedule
+
+
+class PretrainedDiffusion(NamedTuple):
+    """A trained network, the schedule it was trained with, and the denoiser that a sampler needs."""
+
+    net: nn.Module
+    schedule: NoiseSchedule
+    denoiser: Clipped
+
+
+@cache
+def fashion() -> PretrainedDiffusion:
+    """The diffusion model of Fashion-MNIST: 28×28 grey, labels 0…9, linear betas, predicts eps (recipes/fashion.py)."""
+    net, schedule = load_weights(UNet(), "fashion"), NoiseSchedule.linear()
+    return PretrainedDiffusion(net, schedule, Clipped(NetDenoiser(net, schedule, "eps"), -1, 1))
+
+
+@cache
+def fashion_classifier() -> Classifier:
+    """The judge of Fashion-MNIST pictures (recipes/fashion_classifier.py)."""
+    return load_weights(Classifier(), "fashion_classifier")
+
+
+def describe(name: str) -> dict[str, str]:
+    """How a shipped network was trained and what was measured of it, from its file's metadata."""
+    with safe_open(shipped_file(_checkpoint(name)), framework="pt") as file:
+        return file.metadata()
+
+
+def load_weights(net: nn.Module, name: str) -> nn.Module:
+    """Fill ``net`` with a shipped network's weights, ready to predict: on the best device, frozen, in evaluation mode.
+
+    Raises:
+        CourseFileError: if there is no such checkpoint, or its file is not as shipped, or holds another network.
+    """
+    with safe_open(shipped_file(_checkpoint(name)), framework="pt") as file:
+        weights = {key: file.get_tensor(key) for key in file.keys()}
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError:
+        raise CourseFileError(
+            f"data/{_checkpoint(name)} holds a network of another shape than {type(net).__name__}: "
+            f"train it again with python -m course_lib.recipes.{name}"
+        ) from None
+    return net.to(best_device()).eval().requires_grad_(False)
+
+
+def save_weights(net: nn.Module, name: str, metadata: dict[str, str]) -> None:
+    """Ship a network: write its weights and what is known of them, and enter the file's checksum."""
+    with atomic_write(data_folder() / _checkpoint(name)) as partial:
+        save_file({key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}, partial, metadata)
+    record_checksum(_checkpoint(name))
+
+
+def _checkpoint(name: str) -> str:
+    return f"checkpoints/{name}.safetensors"

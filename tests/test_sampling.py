@@ -1,0 +1,282 @@
+"""Samplers against known answers: reference sums, exact flows, and each other."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from course_lib.denoisers import Clipped, GaussianDenoiser, IdealDenoiser, NetDenoiser, Prediction
+from course_lib.forward import noise_like
+from course_lib.sampling import Step, ddim_step, ddpm_step, dpmpp_2m_step, last, sample
+from course_lib.schedules import NoiseSchedule
+
+LINEAR, COSINE = NoiseSchedule.linear(), NoiseSchedule.cosine()
+RULES = [ddpm_step, ddim_step, partial(ddim_step, eta=0.5), dpmpp_2m_step]
+
+
+class ReferenceNet(nn.Module):
+    """x · t / (t + 1), t counted from 0 as in diffusers' scheduler tests; ours is counted from 1."""
+
+    def forward(self, x, t, cond):
+        t = t.reshape(-1, 1, 1, 1).to(x) - 1
+        return x * t / (t + 1)
+
+
+def reference_sample():
+    return (torch.arange(768).reshape(3, 8, 8, 4) / 768).permute(3, 0, 1, 2)  # (4, 3, 8, 8)
+
+
+def test_ddim_reference_sum():
+    """Stored in diffusers, tests/schedulers/test_scheduler_ddim.py: 10 steps, eta 0, no clipping."""
+    times = [*range(901, 0, -100), 0]
+    x = last(sample(NetDenoiser(ReferenceNet(), LINEAR, "eps"), reference_sample(), times))
+    assert x.abs().sum().item() == pytest.approx(172.0067, abs=1e-2)
+    assert x.abs().mean().item() == pytest.approx(0.223967, abs=1e-5)
+
+
+def test_ddpm_reference_sum():
+    """Stored in diffusers, tests/schedulers/test_scheduler_ddpm.py: 1,000 steps, x_0 clipped, seed 0."""
+    denoiser = Clipped(NetDenoiser(ReferenceNet(), LINEAR, "eps"), -1, 1)
+    generator = torch.Generator().manual_seed(0)
+    x = last(sample(denoiser, reference_sample(), LINEAR.times(1000), ddpm_step, generator=generator))
+    assert x.abs().sum().item() == pytest.approx(258.9606, abs=1e-2)
+    assert x.abs().mean().item() == pytest.approx(0.3372, abs=1e-4)
+
+
+def noise_in(rule, t, s, schedule=LINEAR):
+    """The standard deviation of the noise that a rule adds on its way from t to s."""
+    zero = torch.zeros(200_000, dtype=torch.float64)
+    now = Step(t, zero, Prediction(zero, zero))
+    return rule(schedule, now, s, None, torch.Generator().manual_seed(0)).std().item()
+
+
+def test_posterior_variance():
+    assert noise_in(ddpm_step, 488, 487) ** 2 == pytest.approx(0.00979, rel=0.01)
+    a = LINEAR.alpha_bar
+    for t, s in ((1000, 999), (2, 1), (700, 300)):
+        variance = (1 - a[s]) / (1 - a[t]) * (1 - a[t] / a[s])
+        assert noise_in(ddpm_step, t, s) == pytest.approx(variance.sqrt().item(), rel=0.01)
+        for eta in (0.3, 1.0):
+            assert noise_in(partial(ddim_step, eta=eta), t, s) == pytest.approx(eta * variance.sqrt().item(), rel=0.01)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_noise_on_the_last_step(rule):
+    assert noise_in(rule, 1, 0) == 0
+    assert noise_in(rule, 100, 0) == 0
+
+
+@pytest.mark.parametrize("schedule", [LINEAR, COSINE])
+@pytest.mark.parametrize("rule", RULES)
+def test_the_last_step_lands_on_the_predicted_picture(rule, schedule):
+    generator = torch.Generator().manual_seed(0)
+    x, x_0 = torch.randn(2, 3, 4, dtype=torch.float64, generator=generator)
+    a = schedule.alpha_bar[40]
+    eps = (x - a.sqrt() * x_0) / (1 - a).sqrt()
+    previous = Step(80, x, Prediction(x_0 + 1, eps))
+    torch.testing.assert_close(rule(schedule, Step(40, x, Prediction(x_0, eps)), 0, previous, generator), x_0)
+
+
+def test_ddpm_mean_is_the_posterior_mean():
+    """q(x_s | x_t, x_0) by Bayes' rule, from two Gaussians multiplied: an independent road to the same numbers."""
+    for t, s in ((500, 499), (500, 200), (2, 1)):
+        a_t, a_s = LINEAR.alpha_bar[t].item(), LINEAR.alpha_bar[s].item()
+        x_0, x_t = 0.3, -0.8
+        prior_mean, prior_precision = a_s**0.5 * x_0, 1 / (1 - a_s)  # x_s given x_0
+        ratio = a_t / a_s  # x_t given x_s: mean sqrt(ratio) x_s, variance 1 - ratio
+        precision = prior_precision + ratio / (1 - ratio)
+        mean = (prior_precision * prior_mean + ratio**0.5 * x_t / (1 - ratio)) / precision
+        ones = torch.ones(400_000, dtype=torch.float64)
+        now = Step(t, x_t * ones, Prediction(x_0 * ones, ones))
+        drawn = ddpm_step(LINEAR, now, s, None, torch.Generator().manual_seed(1))
+        assert drawn.mean().item() == pytest.approx(mean, abs=5 * (1 / precision) ** 0.5 / 400_000**0.5)
+        assert drawn.var().item() == pytest.approx(1 / precision, rel=0.01)
+
+
+@pytest.mark.parametrize("steps", [1000, 37, 10])
+def test_ddim_with_eta_one_is_ddpm(steps):
+    denoiser = GaussianDenoiser(2, 0.5, LINEAR)
+    x = torch.randn(50, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    ddpm, ddim = (
+        last(sample(denoiser, x, LINEAR.times(steps), rule, generator=torch.Generator().manual_seed(1)))
+        for rule in (ddpm_step, partial(ddim_step, eta=1.0))
+    )
+    torch.testing.assert_close(ddpm, ddim, rtol=1e-6, atol=1e-6)
+
+
+def gaussian_error(rule, steps, schedule=LINEAR):
+    """The largest error against the exact flow of N(2, 0.5²): x_0 = mean + std · z, z the standardised x_T."""
+    z = torch.linspace(-2, 2, 41, dtype=torch.float64)[:, None]
+    a = schedule.alpha_bar[-1]
+    x_T = a.sqrt() * 2 + (a * 0.25 + 1 - a).sqrt() * z
+    x = last(sample(GaussianDenoiser(2, 0.5, schedule), x_T, schedule.times(steps), rule))
+    return (x - (2 + 0.5 * z)).abs().max().item()
+
+
+def test_ddim_error_on_the_gaussian_is_known_and_first_order():
+    errors = {steps: gaussian_error(ddim_step, steps) for steps in (10, 20, 50, 100, 200)}
+    known = {10: 0.262, 20: 0.138, 50: 0.0576, 100: 0.0293, 200: 0.0148}
+    for steps, error in known.items():
+        assert errors[steps] == pytest.approx(error, rel=0.01)
+    assert errors[100] / errors[200] == pytest.approx(2, abs=0.1)  # twice the steps, half the error
+
+
+def test_dpmpp_converges_faster_than_ddim():
+    errors = {steps: gaussian_error(dpmpp_2m_step, steps) for steps in (10, 20, 50, 100)}
+    for steps, error in errors.items():
+        assert error < gaussian_error(ddim_step, steps)
+    assert errors[50] < 0.2 * gaussian_error(ddim_step, 50)
+
+
+def test_dpmpp_is_second_order_away_from_the_ends():
+    """From t = 900 to 100 on a grid, against the exact flow there: half the step, a quarter of the error."""
+    denoiser = GaussianDenoiser(2, 0.5, COSINE)
+
+    def standard_to(t, z):
+        a = COSINE.alpha_bar[t]
+        return a.sqrt() * 2 + (a * 0.25 + 1 - a).sqrt() * z
+
+    z = torch.linspace(-2, 2, 21, dtype=torch.float64)[:, None]
+    errors = []
+    for stride in (40, 20, 10):
+        x = last(sample(denoiser, standard_to(900, z), range(900, 99, -stride), dpmpp_2m_step))
+        errors.append((x - standard_to(100, z)).abs().max().item())
+    assert errors[0] / errors[1] == pytest.approx(4, abs=0.9)
+    assert errors[1] / errors[2] == pytest.approx(4, abs=0.6)
+
+
+def test_dpmpp_formula_with_numbers():
+    """One step worked out with plain floats from the paper's algorithm 2."""
+    import math
+
+    u, t, s = 600, 400, 250
+    a_u, a_t, a_s = (LINEAR.alpha_bar[i].item() for i in (u, t, s))
+    lam = [0.5 * math.log(a / (1 - a)) for a in (a_u, a_t, a_s)]
+    h_0, h = lam[1] - lam[0], lam[2] - lam[1]
+    r = h_0 / h
+    x_t, x_0, x_0_before = 0.4, 0.9, 0.6
+    D = (1 + 1 / (2 * r)) * x_0 - 1 / (2 * r) * x_0_before
+    expected = math.sqrt(1 - a_s) / math.sqrt(1 - a_t) * x_t - math.sqrt(a_s) * (math.exp(-h) - 1) * D
+
+    def step(time, x, guess):
+        x, guess = torch.tensor([x], dtype=torch.float64), torch.tensor([guess], dtype=torch.float64)
+        return Step(time, x, Prediction(guess, x))
+
+    x_s = dpmpp_2m_step(LINEAR, step(t, x_t, x_0), s, step(u, 0.1, x_0_before))
+    assert x_s.item() == pytest.approx(expected, rel=1e-10)
+
+
+def test_ddpm_with_few_steps_is_too_narrow():
+    """The posterior's variance is right for small steps only: at 10 steps the deviation is 0.33 and not 0.5."""
+    x = torch.randn(100_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def deviation(steps):
+        rule, generator = ddpm_step, torch.Generator().manual_seed(1)
+        return last(sample(GaussianDenoiser(2, 0.5, LINEAR), x, LINEAR.times(steps), rule, generator=generator)).std()
+
+    assert deviation(10).item() == pytest.approx(0.33, abs=0.01)
+    assert deviation(1000).item() == pytest.approx(0.5, abs=0.01)
+
+
+def test_inversion_walks_up_and_comes_back():
+    denoiser = GaussianDenoiser(2, 0.5, LINEAR)
+    x_1 = torch.tensor([[1.2], [2.0], [2.9]], dtype=torch.float64)
+    x_T = last(sample(denoiser, x_1, range(1, 1001)))
+    a = LINEAR.alpha_bar[1000]
+    torch.testing.assert_close(x_T, a.sqrt() * 2 + (a * 0.25 + 1 - a).sqrt() * (x_1 - 2) / 0.5, atol=0.01, rtol=0)
+    back = last(sample(denoiser, x_T, range(1000, 0, -1)))
+    torch.testing.assert_close(back, x_1, atol=0.01, rtol=0)
+
+
+def test_the_ideal_denoiser_recites_its_data():
+    data = torch.randn(10, 4, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(25, 4, generator=torch.Generator().manual_seed(1))
+    drawn = last(sample(IdealDenoiser(data, LINEAR), x, LINEAR.times(100)))
+    nearest = torch.cdist(drawn, data).min(dim=1).values
+    assert nearest.max() < 1e-3
+
+
+def test_steps_that_are_yielded():
+    denoiser = GaussianDenoiser(0, 1, LINEAR)
+    x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
+    steps = list(sample(denoiser, x, LINEAR.times(7)))
+    assert [step.t for step in steps] == LINEAR.times(7)
+    assert steps[0].x is x
+    assert all(isinstance(step.pred, Prediction) for step in steps[:-1])
+    assert steps[-1].pred is None
+    torch.testing.assert_close(steps[3].pred.x_0, denoiser(steps[3].x, steps[3].t).x_0)
+
+
+def test_one_denoiser_call_a_step_and_only_when_asked():
+    calls = []
+
+    class Counting(nn.Module):
+        def forward(self, x, t, cond):
+            calls.append(int(t[0]))
+            return x
+
+    steps = sample(NetDenoiser(Counting(), LINEAR, "eps"), torch.zeros(1, 1), [30, 20, 10, 0])
+    next(steps)
+    assert calls == [30]
+    last(steps)
+    assert calls == [30, 20, 10]
+
+
+def test_condition_is_handed_on():
+    seen = []
+
+    class Watching(nn.Module):
+        def forward(self, x, t, cond):
+            seen.append(cond)
+            return x
+
+    cond = torch.tensor([4])
+    last(sample(NetDenoiser(Watching(), LINEAR, "eps"), torch.zeros(1, 1), [2, 1, 0], cond=cond))
+    assert seen == [cond, cond]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_same_seed_same_picture_and_input_untouched(rule):
+    x = torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    before = x.clone()
+    first, second, other = (
+        last(sample(GaussianDenoiser(0, 1, LINEAR), x, LINEAR.times(20), rule, generator=torch.Generator().manual_seed(s)))
+        for s in (1, 1, 2)
+    )
+    assert torch.equal(first, second)
+    assert torch.equal(x, before)
+    assert first.dtype == torch.float32
+    deterministic = rule in (ddim_step, dpmpp_2m_step)
+    assert torch.equal(first, other) == deterministic
+
+
+def test_gradients_are_off_inside_and_untouched_outside():
+    net = nn.Linear(2, 2)
+
+    class Wrapped(nn.Module):
+        def forward(self, x, t, cond):
+            return net(x)
+
+    for step in sample(NetDenoiser(Wrapped(), LINEAR, "eps"), torch.zeros(1, 2), [2, 1, 0]):
+        assert torch.is_grad_enabled()
+        assert not step.x.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda x, d: list(sample(d, x, [10])), ValueError, "at least a start and an end"),
+        (lambda x, d: list(sample(d, x, [1001, 0])), ValueError, "must lie between 1 and 1000"),
+        (lambda x, d: list(sample(d, x, [10, 0, 5])), ValueError, "every time but the last must lie between 1"),
+        (lambda x, d: list(sample(d, x, [10, 10, 0])), ValueError, "10 stands there twice"),
+        (lambda x, d: list(sample(d, x, [10, -1])), ValueError, "the last time must lie between 0 and 1000"),
+        (lambda x, d: list(sample(d, [0.0], [10, 0])), TypeError, "x must be a torch.Tensor"),
+        (lambda x, d: list(sample(d, x, [10, 20], ddpm_step)), ValueError, "only walks down"),
+        (lambda x, d: list(sample(d, x, [10, 20], partial(ddim_step, eta=1.0))), ValueError, "only walks down"),
+        (lambda x, d: list(sample(d, x, [10, 0], partial(ddim_step, eta=2.0))), ValueError, "eta must lie between 0 and 1"),
+    ],
+)
+def test_refusals(call, error, words):
+    with pytest.raises(error, match=words):
+        call(noise_like(torch.zeros(2, 1)), GaussianDenoiser(0, 1, LINEAR))

@@ -1,0 +1,115 @@
+"""The schedules against the papers' numbers."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_lib.schedules import NoiseSchedule
+
+SCHEDULES = [NoiseSchedule.linear(), NoiseSchedule.cosine(), NoiseSchedule.linear(50), NoiseSchedule.cosine(7)]
+
+
+def test_linear_betas_are_those_of_the_paper():
+    beta = NoiseSchedule.linear().beta
+    assert beta[0] == 0
+    assert beta[1].item() == pytest.approx(1e-4, rel=1e-9)
+    assert beta[500].item() == pytest.approx(1e-4 + (0.02 - 1e-4) * 499 / 999, rel=1e-9)
+    assert beta[1000].item() == pytest.approx(0.02, rel=1e-9)
+
+
+def test_linear_alpha_bar_is_the_product_of_the_betas():
+    schedule = NoiseSchedule.linear()
+    product = 1.0
+    for t in range(1, 1001):
+        product *= 1 - (1e-4 + (0.02 - 1e-4) * (t - 1) / 999)
+        assert schedule.alpha_bar[t].item() == pytest.approx(product, rel=1e-10)
+    assert product == pytest.approx(4.0358e-5, rel=1e-4)  # what is left of the signal's variance
+
+
+def test_cosine_alpha_bar_follows_the_paper_until_the_cap():
+    alpha_bar = NoiseSchedule.cosine().alpha_bar
+
+    def f(t: int) -> float:
+        return math.cos((t / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    for t in (1, 10, 250, 500, 900, 999):
+        assert alpha_bar[t].item() == pytest.approx(f(t) / f(0), rel=1e-9)
+    assert alpha_bar[1000].item() == pytest.approx(0.001 * f(999) / f(0), rel=1e-9)  # beta_T capped at 0.999
+    assert alpha_bar[1000].item() == pytest.approx(2.4e-9, rel=0.02)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_clean_picture_first_then_falling(schedule):
+    assert schedule.alpha_bar.dtype == torch.float64
+    assert schedule.alpha_bar.shape == (schedule.T + 1,)
+    assert schedule.alpha_bar[0] == 1
+    assert (schedule.alpha_bar.diff() < 0).all()
+    assert schedule.alpha_bar[-1] > 0
+    assert schedule.snr[0] == math.inf
+    torch.testing.assert_close(schedule.snr[1:], schedule.alpha_bar[1:] / (1 - schedule.alpha_bar[1:]))
+
+
+def test_snr_known_value():
+    assert NoiseSchedule.from_beta(torch.tensor([0.25])).snr[1].item() == pytest.approx(3.0)
+
+
+@given(T=st.integers(1, 300), share=st.floats(0, 1))
+def test_times_walk_from_T_to_0(T, share):
+    steps = max(1, round(share * T))
+    times = NoiseSchedule.linear(T).times(steps)
+    assert times[0] == T
+    assert times[-1] == 0
+    assert len(times) == steps + 1
+    gaps = [a - b for a, b in zip(times, times[1:], strict=False)]
+    assert min(gaps) >= 1
+    assert max(gaps) - min(gaps) <= 1  # as even as whole numbers can be, whether or not steps divide T
+
+
+def test_times_of_a_thousand():
+    assert NoiseSchedule.linear().times(4) == [1000, 750, 500, 250, 0]
+    assert NoiseSchedule.linear().times(1000) == list(range(1000, -1, -1))
+    assert NoiseSchedule.linear(10).times(3) == [10, 6, 3, 0]
+
+
+def test_at_gives_one_number_for_each_row():
+    schedule = NoiseSchedule.linear()
+    x = torch.zeros(3, 1, 4, 4)
+    rows = schedule.at(torch.tensor([0, 500, 1000]), x)
+    assert rows.shape == (3, 1, 1, 1)
+    assert rows.dtype == torch.float64
+    assert rows.flatten().tolist() == schedule.alpha_bar[[0, 500, 1000]].tolist()
+    assert schedule.at(500, x) == schedule.alpha_bar[500]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: NoiseSchedule([1.0, 0.5]), TypeError, "alpha_bar must be a torch.Tensor"),
+        (lambda: NoiseSchedule(torch.tensor([1.0, 0.5])), TypeError, "alpha_bar must be float64"),
+        (lambda: NoiseSchedule(torch.ones(1, dtype=torch.float64)), ValueError, "shape"),
+        (lambda: NoiseSchedule(torch.tensor([0.9, 0.5]).double()), ValueError, r"alpha_bar\[0\] must be 1"),
+        (lambda: NoiseSchedule(torch.tensor([1.0, 0.5, 0.5]).double()), ValueError, "fall at every step"),
+        (lambda: NoiseSchedule(torch.tensor([1.0, 0.5, 0.0]).double()), ValueError, "stay above 0"),
+        (lambda: NoiseSchedule(torch.tensor([1.0, math.nan]).double()), ValueError, "fall at every step"),
+        (lambda: NoiseSchedule.linear(10.5), TypeError, "T must be a whole number"),
+        (lambda: NoiseSchedule.linear(beta_end=2), ValueError, "beta_end must lie between 0 and 1"),
+        (lambda: NoiseSchedule.linear().times(0), ValueError, "steps must lie between 1 and 1000"),
+        (lambda: NoiseSchedule.linear().times(1001), ValueError, "steps must lie between 1 and 1000"),
+        (lambda: NoiseSchedule.linear().times(2.5), TypeError, "steps must be a whole number"),
+        (lambda: NoiseSchedule.linear().at(1001, torch.zeros(1)), ValueError, "t must lie between 0 and 1000"),
+        (lambda: NoiseSchedule.linear().at(-1, torch.zeros(1)), ValueError, "t must lie between 0 and 1000"),
+        (lambda: NoiseSchedule.linear().at(torch.tensor([1, 2]), torch.zeros(3)), ValueError, r"shape \(3,\)"),
+        (lambda: NoiseSchedule.linear().at(torch.tensor([1.0]), torch.zeros(1)), TypeError, "whole numbers"),
+    ],
+)
+def test_refusals(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+def test_frozen():
+    with pytest.raises(AttributeError):
+        NoiseSchedule.linear().alpha_bar = torch.ones(2)
