@@ -30,7 +30,9 @@ def require_same_shape(name: str, value: Tensor, other_name: str, other: Tensor)
 def require_batch(name: str, value: Tensor, size: int) -> None:
     """Refuse a tensor that is not one number for each of ``size`` rows."""
     if value.shape != (size,):
-        raise ValueError(f"{name} must have shape ({size},), one for each picture, but its shape is {tuple(value.shape)}.")
+        raise ValueError(
+            f"{name} must have shape ({size},), one for each picture, but its shape is {tuple(value.shape)}."
+        )
 
 
 def require_between(name: str, value: float | Tensor, low: float, high: float) -> None:

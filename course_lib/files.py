@@ -35,12 +35,16 @@ def shipped_file(name: str) -> Path:
     path = data_folder() / name
     expected = checksums().get(name)
     if expected is None:
-        raise CourseFileError(f"data/{name} is not listed in data/SHA256SUMS, so it cannot be checked: {_remedy('SHA256SUMS')}")
+        raise CourseFileError(
+            f"data/{name} is not listed in data/SHA256SUMS, so it cannot be checked: {_remedy('SHA256SUMS')}"
+        )
     if not path.is_file():
         raise CourseFileError(f"{path} is missing: {_remedy(name)}")
     status = path.stat()
     if _sha256(path, status.st_size, status.st_mtime_ns) != expected:
-        raise CourseFileError(f"{path} is not as it was shipped (its checksum differs; truncated or altered): {_remedy(name)}")
+        raise CourseFileError(
+            f"{path} is not as it was shipped (its checksum differs; truncated or altered): {_remedy(name)}"
+        )
     return path
 
 

@@ -53,7 +53,7 @@ def load_weights(net: nn.Module, name: str) -> nn.Module:
         CourseFileError: if there is no such checkpoint, or its file is not as shipped, or holds another network.
     """
     with safe_open(shipped_file(_checkpoint(name)), framework="pt") as file:
-        weights = {key: file.get_tensor(key) for key in file.keys()}
+        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     try:
         net.load_state_dict(weights)
     except RuntimeError:
@@ -67,7 +67,9 @@ def load_weights(net: nn.Module, name: str) -> nn.Module:
 def save_weights(net: nn.Module, name: str, metadata: dict[str, str]) -> None:
     """Ship a network: write its weights and what is known of them, and enter the file's checksum."""
     with atomic_write(data_folder() / _checkpoint(name)) as partial:
-        save_file({key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}, partial, metadata)
+        save_file(
+            {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}, partial, metadata
+        )
     record_checksum(_checkpoint(name))
 
 

@@ -8,6 +8,7 @@ Sources: Ho et al. 2020 (DDPM), equations 6, 7; Song, Meng, Ermon 2021, *Denoisi
 equations 12, 16; Lu et al. 2022, *DPM-Solver++*, algorithm 2.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -52,7 +53,9 @@ def ddpm_step(
     _require_downwards(now.t, s)
     a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
     beta = 1 - a_t / a_s
-    mean = _scale(a_s.sqrt() * beta / (1 - a_t), now.pred.x_0) + _scale((1 - beta).sqrt() * (1 - a_s) / (1 - a_t), now.x)
+    mean = _scale(a_s.sqrt() * beta / (1 - a_t), now.pred.x_0) + _scale(
+        (1 - beta).sqrt() * (1 - a_s) / (1 - a_t), now.x
+    )
     variance = (1 - a_s) / (1 - a_t) * beta
     return mean + _scale(variance.sqrt(), noise_like(now.x, generator))
 
@@ -147,9 +150,7 @@ def sample(
 
 def last(steps: Iterator[Step]) -> Tensor:
     """Run a sampler to its end and return its result, x of the last step."""
-    for step in steps:
-        pass
-    return step.x
+    return deque(steps, maxlen=1)[0].x
 
 
 def _scale(factor: Tensor, x: Tensor) -> Tensor:

@@ -38,13 +38,19 @@ class NoiseSchedule:
     def __post_init__(self) -> None:
         require_tensor("alpha_bar", self.alpha_bar)
         if self.alpha_bar.dtype != torch.float64:
-            raise TypeError(f"alpha_bar must be float64, but its dtype is {self.alpha_bar.dtype}: use alpha_bar.double().")
+            raise TypeError(
+                f"alpha_bar must be float64, but its dtype is {self.alpha_bar.dtype}: use alpha_bar.double()."
+            )
         if self.alpha_bar.ndim != 1 or len(self.alpha_bar) < 2:
-            raise ValueError(f"alpha_bar must have shape (T+1,) with T ≥ 1, but its shape is {tuple(self.alpha_bar.shape)}.")
+            raise ValueError(
+                f"alpha_bar must have shape (T+1,) with T ≥ 1, but its shape is {tuple(self.alpha_bar.shape)}."
+            )
         if self.alpha_bar[0] != 1:
             raise ValueError(f"alpha_bar[0] must be 1, the clean picture, but it is {self.alpha_bar[0].item():g}.")
         if not (self.alpha_bar.diff() < 0).all() or not self.alpha_bar[-1] > 0:
-            raise ValueError("alpha_bar must fall at every step and stay above 0: a step that adds no noise cannot be undone.")
+            raise ValueError(
+                "alpha_bar must fall at every step and stay above 0: a step that adds no noise cannot be undone."
+            )
 
     @staticmethod
     def from_beta(beta: Tensor) -> "NoiseSchedule":
@@ -82,7 +88,7 @@ class NoiseSchedule:
 
     @property
     def beta(self) -> Tensor:
-        r"""The variance that step t adds, :math:`\beta_t = 1 - \bar\alpha_t/\bar\alpha_{t-1}`, shape (T+1,); beta[0] is 0."""
+        r"""The variance that step t adds, :math:`\beta_t = 1 - \bar\alpha_t/\bar\alpha_{t-1}`, (T+1,); beta[0] is 0."""
         ratio = self.alpha_bar[1:] / self.alpha_bar[:-1]
         return torch.cat([torch.zeros(1, dtype=torch.float64), 1 - ratio])
 
@@ -105,7 +111,9 @@ class NoiseSchedule:
         require_between("t", t, 0, self.T)
         if isinstance(t, Tensor) and t.ndim > 0:
             if len(t) != len(x):
-                raise ValueError(f"t must have shape ({len(x)},), one for each picture, but its shape is {tuple(t.shape)}.")
+                raise ValueError(
+                    f"t must have shape ({len(x)},), one for each picture, but its shape is {tuple(t.shape)}."
+                )
             return self.alpha_bar[t.cpu()].to(x.device).reshape(-1, *[1] * (x.ndim - 1))  # (B, 1, …, 1)
         return self.alpha_bar[t]  # ()
 

@@ -28,7 +28,6 @@ from course_lib.denoisers import NetDenoiser
 from course_lib.files import CourseFileError, atomic_write
 from course_lib.forward import add_noise, noise_like
 
-
 # --- the loss ---------------------------------------------------------------------------------------------------------
 
 
@@ -42,7 +41,9 @@ def draw_times(size: int, T: int, generator: torch.Generator | None = None) -> T
     return 1 + (u * T).long().clamp(max=T - 1)
 
 
-def drop_labels(labels: Tensor, null_class: int, probability: float, generator: torch.Generator | None = None) -> Tensor:
+def drop_labels(
+    labels: Tensor, null_class: int, probability: float, generator: torch.Generator | None = None
+) -> Tensor:
     """The labels, (B,), each replaced by ``null_class`` with the given probability in [0, 1].
 
     So one network learns to draw with a label and without (Ho, Salimans 2022, *Classifier-Free Diffusion Guidance*).
@@ -179,7 +180,9 @@ def with_progress(training: Iterator[TrainStep], state: TrainState, steps: int, 
     """Pass the steps of ``train`` on, behind a bar that shows the loss, pictures a second and the time left."""
     done = state.step * batch_size
     smoothed = None
-    with tqdm(total=steps * batch_size, initial=done, unit=" pictures", unit_scale=True, mininterval=1.0, ncols=100) as bar:
+    with tqdm(
+        total=steps * batch_size, initial=done, unit=" pictures", unit_scale=True, mininterval=1.0, ncols=100
+    ) as bar:
         for trained in training:
             smoothed = trained.loss if smoothed is None else 0.98 * smoothed + 0.02 * trained.loss
             bar.set_postfix(step=trained.step, loss=f"{smoothed:.4f}", refresh=False)
@@ -229,19 +232,28 @@ def load_checkpoint(state: TrainState, path: Path) -> None:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError) as problem:
-        raise CourseFileError(f"{path} is not a readable checkpoint ({problem}): delete it to train from the start.") from None
+        raise CourseFileError(
+            f"{path} is not a readable checkpoint ({problem}): delete it to train from the start."
+        ) from None
     if int(metadata["seed"]) != state.seed:
-        raise ValueError(f"{path} was trained with seed {metadata['seed']}, not {state.seed}: use that seed or another file.")
+        raise ValueError(
+            f"{path} was trained with seed {metadata['seed']}, not {state.seed}: use that seed or another file."
+        )
     moments: dict[int, dict[str, Tensor]] = {}
     for name in [name for name in tensors if name.startswith("optimizer.")]:
         _, index, key = name.split(".")
         moments.setdefault(int(index), {})[key] = tensors.pop(name)
     try:
         for part, module in (("net", state.net), ("ema", state.ema)):
-            module.load_state_dict({k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")})
+            module.load_state_dict(
+                {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
+            )
     except RuntimeError:
-        raise CourseFileError(f"{path} belongs to a network of another shape: delete it to train from the start.") from None
+        raise CourseFileError(
+            f"{path} belongs to a network of another shape: delete it to train from the start."
+        ) from None
     state.optimizer.load_state_dict({"state": moments, "param_groups": state.optimizer.state_dict()["param_groups"]})
     state.step = int(metadata["step"])

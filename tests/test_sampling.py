@@ -241,7 +241,11 @@ def test_same_seed_same_picture_and_input_untouched(rule):
     x = torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     before = x.clone()
     first, second, other = (
-        last(sample(GaussianDenoiser(0, 1, LINEAR), x, LINEAR.times(20), rule, generator=torch.Generator().manual_seed(s)))
+        last(
+            sample(
+                GaussianDenoiser(0, 1, LINEAR), x, LINEAR.times(20), rule, generator=torch.Generator().manual_seed(s)
+            )
+        )
         for s in (1, 1, 2)
     )
     assert torch.equal(first, second)
@@ -274,7 +278,11 @@ def test_gradients_are_off_inside_and_untouched_outside():
         (lambda x, d: list(sample(d, [0.0], [10, 0])), TypeError, "x must be a torch.Tensor"),
         (lambda x, d: list(sample(d, x, [10, 20], ddpm_step)), ValueError, "only walks down"),
         (lambda x, d: list(sample(d, x, [10, 20], partial(ddim_step, eta=1.0))), ValueError, "only walks down"),
-        (lambda x, d: list(sample(d, x, [10, 0], partial(ddim_step, eta=2.0))), ValueError, "eta must lie between 0 and 1"),
+        (
+            lambda x, d: list(sample(d, x, [10, 0], partial(ddim_step, eta=2.0))),
+            ValueError,
+            "eta must lie between 0 and 1",
+        ),
     ],
 )
 def test_refusals(call, error, words):

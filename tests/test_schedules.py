@@ -1,6 +1,7 @@
 """The schedules against the papers' numbers."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -63,7 +64,7 @@ def test_times_walk_from_T_to_0(T, share):
     assert times[0] == T
     assert times[-1] == 0
     assert len(times) == steps + 1
-    gaps = [a - b for a, b in zip(times, times[1:], strict=False)]
+    gaps = [a - b for a, b in pairwise(times)]
     assert min(gaps) >= 1
     assert max(gaps) - min(gaps) <= 1  # as even as whole numbers can be, whether or not steps divide T
 

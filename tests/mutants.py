@@ -1,0 +1,202 @@
+"""Break every formula of the library, one change at a time, and list which test notices: ``make mutants``.
+
+The changes are made on the syntax tree, not chosen by hand: in each function of the files below, every + becomes −,
+every × becomes ÷ and back, every root and square is dropped, every index and number in a formula is off by one, every
+comparison is turned round, every condition is switched off. What is left out, with the reason, stands in EQUIVALENT: changes that
+cannot make a difference. The script ends with status 1 if any other change goes unnoticed.
+
+    python tests/mutants.py [--list] [PART OF A MUTANT'S NAME ...]
+"""
+
+import ast
+import copy
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+TOP = Path(__file__).parents[1]
+FILES = {
+    "schedules.py": None,
+    "forward.py": None,
+    "denoisers.py": None,
+    "sampling.py": None,
+    "training.py": {
+        "draw_times",
+        "drop_labels",
+        "denoising_loss",
+        "ema_decay",
+        "update_ema",
+        "warm_up_then_fall",
+        "train",
+    },
+    "metrics.py": None,
+}
+"""The files, and of each the functions to break; None for all."""
+
+TESTS = ["schedules", "forward", "denoisers", "sampling", "training", "metrics"]
+
+EQUIVALENT: dict[str, str] = {}
+"""Changes that cannot make a difference: the mutant's name, and why."""
+
+SWAPPED = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.Lt: ast.GtE,
+    ast.LtE: ast.Gt,
+    ast.Gt: ast.LtE,
+    ast.GtE: ast.Lt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
+DROPPED_CALLS = {"sqrt", "square", "log", "clamp", "cumprod", "flatten", "double", "expm1"}
+
+
+def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """What can be broken at one node: a description, and the node that takes its place."""
+    match node:
+        case ast.BinOp(op=op) if type(op) in SWAPPED:
+            changed = copy.deepcopy(node)
+            changed.op = SWAPPED[type(op)]()
+            yield f"{ast.unparse(node)} -> {ast.unparse(changed)}", changed
+            if isinstance(op, ast.Pow):
+                yield f"{ast.unparse(node)} -> {ast.unparse(node.left)}", node.left
+        case ast.Compare(ops=[op]) if type(op) in SWAPPED:
+            changed = copy.deepcopy(node)
+            changed.ops = [SWAPPED[type(op)]()]
+            yield f"{ast.unparse(node)} -> {ast.unparse(changed)}", changed
+        case ast.UnaryOp(op=ast.USub()):
+            yield f"{ast.unparse(node)} -> {ast.unparse(node.operand)}", node.operand
+        case ast.Call(func=ast.Attribute(value=inner, attr=name)) if name in DROPPED_CALLS:
+            yield f"{ast.unparse(node)} -> {ast.unparse(inner)}", inner
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            yield f"{value} -> {value + 1}", ast.Constant(value + 1)
+
+
+def relevant(function: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
+    """Every place in a function whose node may be changed: parent, field, index. Refusals and texts are left alone."""
+    for parent in ast.walk(function):
+        for field, value in ast.iter_fields(parent):
+            if field in ("annotation", "returns", "decorator_list", "keywords") and not isinstance(parent, ast.Call):
+                continue
+            for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                if isinstance(child, ast.expr):
+                    yield parent, field, index
+
+
+def refusal_lines(tree: ast.AST) -> set[int]:
+    """The lines of checks that only refuse bad arguments; tests of their own cover those."""
+    lines: set[int] = set()
+    for node in ast.walk(tree):
+        call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name)
+        requires = call and node.value.func.id.lstrip("_").startswith("require")
+        raises = isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise)
+        if requires or raises or isinstance(node, ast.Raise):
+            lines |= set(range(node.lineno, node.end_lineno + 1))
+    return lines
+
+
+def mutants() -> Iterator[tuple[str, str, str]]:
+    """All mutants: the name, the file and its broken source."""
+    for file, wanted in FILES.items():
+        source = (TOP / "course_lib" / file).read_text(encoding="utf-8")
+        tree = ast.parse(source)
+        skip = refusal_lines(tree)
+        seen: dict[str, int] = {}
+        for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+            if wanted is not None and function.name not in wanted:
+                continue
+            for parent, field, index in list(relevant(function)):
+                value = getattr(parent, field)
+                child = value if index is None else value[index]
+                if child.lineno in skip or isinstance(parent, ast.JoinedStr | ast.FormattedValue):
+                    continue
+                for description, changed in changes(child):
+                    name = f"{file} {function.name} line {child.lineno}: {description}"
+                    seen[name] = seen.get(name, 0) + 1
+                    if seen[name] > 1:
+                        name += f" (number {seen[name]})"
+                    ast.copy_location(changed, child)
+                    _put(parent, field, index, changed)
+                    yield name, file, ast.unparse(ast.fix_missing_locations(tree))
+                    _put(parent, field, index, child)
+
+
+def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
+    if index is None:
+        setattr(parent, field, node)
+    else:
+        getattr(parent, field)[index] = node
+
+
+def first_test_that_fails(folder: Path) -> str | None:
+    """Run the mathematics' tests against the course_lib in ``folder``; the first failure, or None if all pass."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "--no-header",
+        "--tb=no",
+        "-p",
+        "no:nbval",
+        "-p",
+        "no:cacheprovider",
+    ]
+    tests = [str(TOP / "tests" / f"test_{name}.py") for name in TESTS]
+    try:
+        ran = subprocess.run(
+            [*command, "-o", "addopts=", *tests],
+            env=os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    except subprocess.TimeoutExpired:
+        return "(never ended)"
+    if ran.returncode == 0:
+        return None
+    failed = [line.split("::")[1].split(" - ")[0] for line in ran.stdout.splitlines() if line.startswith("FAILED")]
+    return failed[0] if failed else "(could not be imported)"
+
+
+def main() -> int:
+    wanted = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    chosen = [each for each in mutants() if not wanted or any(part in each[0] for part in wanted)]
+    if "--list" in sys.argv:
+        print(*(name for name, _, _ in chosen), f"{len(chosen)} mutants", sep="\n")
+        return 0
+    survivors, began = [], time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "course_lib"
+        subprocess.run(["cp", "-r", TOP / "course_lib", package], check=True)
+        (Path(folder) / "data").symlink_to(TOP / "data")
+        if (failure := first_test_that_fails(Path(folder))) is not None:
+            raise SystemExit(f"{failure} fails without any change: mend that first")
+        for number, (name, file, source) in enumerate(chosen, start=1):
+            if name in EQUIVALENT:
+                continue
+            original = (TOP / "course_lib" / file).read_text(encoding="utf-8")
+            (package / file).write_text(source, encoding="utf-8")
+            caught = first_test_that_fails(Path(folder))
+            (package / file).write_text(original, encoding="utf-8")
+            print(f"[{number}/{len(chosen)}] {name}\n      {caught or 'SURVIVED'}", flush=True)
+            if caught is None:
+                survivors.append(name)
+    print(
+        f"\n{len(chosen)} changes in {time.monotonic() - began:.0f} s; survived: {len(survivors)}", *survivors, sep="\n"
+    )
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The Fréchet distance against scipy, against closed forms, and as a distance should behave."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.linalg import sqrtm
+from torch import nn
+
+from course_lib.metrics import accuracy, frechet_distance, gaussian_frechet_distance, in_batches, mean_and_covariance
+
+
+def features(seed, n=300, d=6):
+    generator = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(d, d, generator=generator)
+    return torch.randn(n, d, generator=generator) @ mixing + torch.randn(d, generator=generator)
+
+
+@given(seed=st.integers(0, 200))
+def test_agrees_with_scipys_matrix_square_root(seed):
+    a, b = features(2 * seed), features(2 * seed + 1)
+    (m1, c1), (m2, c2) = [(x.double().numpy().mean(0), np.cov(x.double().numpy(), rowvar=False)) for x in (a, b)]
+    expected = ((m1 - m2) ** 2).sum() + np.trace(c1 + c2 - 2 * sqrtm(c1 @ c2).real)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
+
+
+def test_two_gaussians_with_a_known_distance():
+    # Covariances that commute: the distance is |m1 - m2|² + sum (s1 - s2)² over the axes' deviations.
+    m1, m2 = torch.tensor([0.0, 1.0]).double(), torch.tensor([3.0, -1.0]).double()
+    c1, c2 = torch.diag(torch.tensor([4.0, 1.0]).double()), torch.diag(torch.tensor([1.0, 9.0]).double())
+    assert gaussian_frechet_distance(m1, c1, m2, c2) == pytest.approx(9 + 4 + (2 - 1) ** 2 + (1 - 3) ** 2)
+    angle = torch.tensor(0.7).double()
+    turn = torch.tensor([[angle.cos(), -angle.sin()], [angle.sin(), angle.cos()]]).double()
+    turned = gaussian_frechet_distance(turn @ m1, turn @ c1 @ turn.T, turn @ m2, turn @ c2 @ turn.T)
+    assert turned == pytest.approx(18)
+
+
+def test_sampled_gaussians_come_close_to_the_known_distance():
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(100_000, 3, generator=generator)
+    b = 2 * torch.randn(100_000, 3, generator=generator) + 1
+    assert frechet_distance(a, b) == pytest.approx(3 * (1 + 1), rel=0.02)
+
+
+@given(seed=st.integers(0, 100))
+def test_symmetric_zero_to_itself_and_never_negative(seed):
+    a, b = features(seed), features(seed + 1000)
+    assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-9)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(a, b) >= 0
+
+
+def test_features_that_never_vary_are_no_problem():
+    flat = torch.cat([features(0), torch.zeros(300, 2)], dim=1)
+    assert frechet_distance(flat, flat) == pytest.approx(0, abs=1e-6)
+
+
+def test_mean_and_covariance_are_numpys():
+    x = features(3)
+    mean, cov = mean_and_covariance(x)
+    np.testing.assert_allclose(mean, x.double().numpy().mean(0))
+    np.testing.assert_allclose(cov, np.cov(x.double().numpy(), rowvar=False))
+
+
+def test_accuracy_and_batches():
+    pictures = torch.eye(4).repeat(300, 1)  # 1,200 pictures whose class is where they are one
+    labels = torch.arange(4).repeat(300)
+    assert accuracy(nn.Identity(), pictures, labels) == 1
+    assert accuracy(nn.Identity(), pictures, (labels + (torch.arange(1200) < 300)) % 4) == 0.75
+    assert torch.equal(in_batches(nn.Identity(), pictures, 7), pictures)
+
+
+@pytest.mark.parametrize("bad", [torch.zeros(5), torch.zeros(1, 5), torch.zeros(2, 2, 2)])
+def test_refusals(bad):
+    with pytest.raises(ValueError, match=r"features must have shape \(N, D\) with N > 1"):
+        frechet_distance(bad, torch.zeros(5, 5))
+    with pytest.raises(ValueError, match="mean_2 must have the shape of mean_1"):
+        frechet_distance(torch.rand(5, 3), torch.rand(5, 4))
