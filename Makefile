@@ -8,7 +8,7 @@ ARGS ?=
 BIN := .venv/bin
 EXTRAS := lab,test
 
-.PHONY: lab test format mutants compare stamp clean
+.PHONY: lab test format mutants overhead compare stamp clean
 
 lab: .venv/installed
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb $(ARGS)
@@ -26,6 +26,10 @@ format: .venv/installed
 # Break each formula of the library in turn and list which test notices.
 mutants: .venv/installed
 	$(BIN)/python tests/mutants.py $(ARGS)
+
+# What the sampling and training loops cost over bare code.
+overhead: .venv/installed
+	$(BIN)/python tests/measure_overhead.py
 
 # Our U-Net beside the one of diffusers: speed, then quality after the same ten minutes each.
 compare: .venv/installed

@@ -2,8 +2,8 @@
 
 The changes are made on the syntax tree, not chosen by hand: in each function of the files below, every + becomes −,
 every × becomes ÷ and back, every root and square is dropped, every index and number in a formula is off by one, every
-comparison is turned round, every condition is switched off. What is left out, with the reason, stands in EQUIVALENT: changes that
-cannot make a difference. The script ends with status 1 if any other change goes unnoticed.
+comparison is turned round. What cannot make a difference stands in EQUIVALENT, with the reason. The script ends with
+status 1 if any other change goes unnoticed.
 
     python tests/mutants.py [--list] [PART OF A MUTANT'S NAME ...]
 """

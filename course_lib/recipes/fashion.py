@@ -1,7 +1,7 @@
 """Train the diffusion model of Fashion-MNIST: ``python -m course_lib.recipes.fashion``.
 
-The model of notebook 02, trained for longer: linear betas, the network predicts the noise, and one label in ten is
-dropped, so that the same network also draws without a label.
+The model of notebook 02, trained for longer: cosine schedule, the network predicts v, and one label in ten is dropped,
+so that the same network also draws without a label.
 """
 
 from functools import partial
@@ -20,12 +20,12 @@ from course_lib.schedules import NoiseSchedule
 from course_lib.training import TrainState, denoising_loss, drop_labels, warm_up_then_fall
 
 STEPS, BATCH_SIZE, LABEL_DROP = 8000, 128, 0.1
-SCHEDULE = NoiseSchedule.linear()
+SCHEDULE = NoiseSchedule.cosine()
 
 
 def loss(net: nn.Module, batch: fashion.Fashion, generator: torch.Generator) -> Tensor:
     labels = drop_labels(batch.labels, net.null_class, LABEL_DROP, generator)
-    return denoising_loss(NetDenoiser(net, SCHEDULE, "eps"), batch.pictures, labels, generator)
+    return denoising_loss(NetDenoiser(net, SCHEDULE, "v"), batch.pictures, labels, generator)
 
 
 def draw_garments(denoiser: Clipped, times: list[int], rule: Rule, count: int = 2000, seed: int = 0) -> fashion.Fashion:
@@ -62,7 +62,7 @@ def main() -> None:
         batch_size=BATCH_SIZE,
         learning_rate=partial(warm_up_then_fall, steps=STEPS),
     )
-    denoiser = Clipped(NetDenoiser(state.ema.eval(), SCHEDULE, "eps"), -1, 1)
+    denoiser = Clipped(NetDenoiser(state.ema.eval(), SCHEDULE, "v"), -1, 1)
     drawn = draw_garments(denoiser, SCHEDULE.times(100), ddim_step)
     quality = {
         "frechet_distance_ddim_100": f"{distance_to_real(drawn.pictures):.3f}",

@@ -1,0 +1,158 @@
+"""The saved notebooks, as a reader meets them: run in order, without errors, described in words, of a bearable size."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_lib.classroom.colab import FIRST_CELL, stamp, stamped_address
+
+TOP = Path(__file__).parents[1]
+NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path, kind):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+
+
+def test_the_notebooks_of_the_map_are_there():
+    assert [path.stem for path in NOTEBOOKS] == ["00_start_here", "01_forward_step", "02_training", "03_ddim"]
+
+
+@each_notebook
+def test_saved_as_run_from_top_to_bottom_without_errors(path):
+    code = cells(path, "code")
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
+    warnings = [o.text for c in code for o in c.outputs if o.output_type == "stream" and "Warning" in o.text]
+    assert not warnings
+
+
+@each_notebook
+def test_valid_small_and_without_leftovers(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert path.stat().st_size < 3_000_000
+    assert "widgets" not in notebook.metadata
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    assert all(re.fullmatch(r"[a-z0-9-]+", cell.id) for cell in notebook.cells)
+
+
+@each_notebook
+def test_every_figure_has_alternative_text_and_a_sentence_on_what_to_notice(path):
+    all_cells = nbformat.read(path, as_version=4).cells
+    figures = 0
+    for cell, following in zip(all_cells, [*all_cells[1:], None], strict=True):
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            assert "image/png" not in data, (
+                f"{cell.id}: a figure without alternative text: end the cell with show(fig, alt=…)"
+            )
+            if "<img" in data.get("text/html", ""):
+                figures += 1
+                alt = re.search(r'<img alt="([^"]+)"', data["text/html"])
+                assert alt, cell.id
+                assert len(alt[1].split()) >= 8, f"{cell.id}: {alt[1]}"
+                assert following.cell_type == "markdown", cell.id
+                assert following.source.lstrip().startswith("**Notice:**"), following.id
+    assert figures >= 3
+
+
+@each_notebook
+def test_begins_with_title_needs_time_and_aims(path):
+    first = cells(path, "markdown")[0].source
+    assert first.startswith(f"# {path.stem[:2]} · ")
+    for words in ("**You need**", "**Time**", "**You will be able to**", f"/blob/main/notebooks/{path.name})"):
+        assert words in first
+
+
+@each_notebook
+def test_asks_for_predictions_and_asserts_its_claims(path):
+    assert any("**Predict before you run:**" in cell.source for cell in cells(path, "markdown"))
+    trees = [ast.parse(cell.source) for cell in cells(path, "code")]
+    assert any(isinstance(node, ast.Assert) for tree in trees for node in ast.walk(tree))
+
+
+@each_notebook
+def test_folded_answers_are_written_as_every_front_end_renders_them(path):
+    for cell in cells(path, "markdown"):
+        opened = re.findall(
+            r"^<details><summary>[^$<]+</summary>\n\n(?:.|\n)+?\n\n</details>$", cell.source, flags=re.MULTILINE
+        )
+        assert cell.source.count("<details") == cell.source.count("</details>") == len(opened), cell.id
+
+
+@each_notebook
+def test_links_lead_somewhere(path):
+    for cell in cells(path, "markdown"):
+        for target in re.findall(r"\]\(([^)#]+)", cell.source):
+            assert target.startswith("https://") or (path.parent / target).exists(), f"{cell.id}: {target}"
+
+
+@each_notebook
+def test_short_cells(path):
+    lengths = sorted(len(cell.source.splitlines()) for cell in cells(path, "code")[1:])
+    assert lengths[len(lengths) // 2] <= 16
+    assert lengths[-1] <= 45
+
+
+@each_notebook
+def test_no_path_of_any_machine(path):
+    assert not re.search(r"/(home|root|Users|tmp|work)/\w", path.read_text(encoding="utf-8"))
+
+
+# --- the cell that installs the course on Colab -----------------------------------------------------------------------
+
+
+def test_all_notebooks_and_the_readme_name_the_same_address():
+    addresses = {stamped_address(path) for path in NOTEBOOKS}
+    assert len(addresses) == 1
+    assert addresses.pop() in (TOP / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def two_notebooks(tmp_path):
+    old = "https://github.com/someone/old"
+    link = "[Open in Colab](https://colab.research.google.com/github/someone/old/blob/main/notebooks/{}.ipynb)"
+    for name in ("00_a", "01_b"):
+        new = nbformat.v4.new_notebook()
+        new.cells = [
+            nbformat.v4.new_markdown_cell(link.format(name)),
+            nbformat.v4.new_code_cell(FIRST_CELL.format(repo=old)),
+        ]
+        nbformat.write(new, tmp_path / f"{name}.ipynb")
+    (tmp_path / "README.md").write_text(f"git clone {old}\n")
+    return tmp_path
+
+
+def test_one_command_stamps_the_address_into_all(two_notebooks):
+    paths, readme = sorted(two_notebooks.glob("*.ipynb")), two_notebooks / "README.md"
+    for repo in ("https://github.com/me/my.fork", "https://github.com/you/yours.git"):
+        stamp(repo, paths, [readme])
+        assert {stamped_address(path) for path in paths} == {repo}
+        assert readme.read_text() == f"git clone {repo}\n"
+    for path in paths:
+        assert f"/github/you/yours/blob/main/notebooks/{path.name}" in path.read_text()
+        nbformat.validate(nbformat.read(path, as_version=4))
+
+
+@pytest.mark.parametrize("repo", ["", "my fork", 'https://x/y"; import os', "git@github.com:me/fork"])
+def test_an_address_that_pip_cannot_use_is_refused(two_notebooks, repo):
+    with pytest.raises(ValueError, match="the address must look like https://"):
+        stamp(repo, sorted(two_notebooks.glob("*.ipynb")), [])
+
+
+def test_a_notebook_with_another_first_cell_is_refused(two_notebooks):
+    path = two_notebooks / "00_a.ipynb"
+    path.write_text(path.read_text().replace("invalidate_caches()", "invalidate_caches(1)"))
+    with pytest.raises(ValueError, match="must begin with the course's set-up cell"):
+        stamped_address(path)
+
+
+def test_the_first_cell_is_one_that_python_can_read():
+    json.dumps(FIRST_CELL)
+    ast.parse(FIRST_CELL.format(repo="https://github.com/a/b"))

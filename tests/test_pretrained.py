@@ -1,0 +1,98 @@
+"""The shipped networks: one call each, as good as their files say, refused when they are not whole."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from course_lib import files, pretrained
+from course_lib.datasets import fashion
+from course_lib.files import CourseFileError, checksums, data_folder
+from course_lib.metrics import accuracy
+from course_lib.networks.unet import UNet
+from course_lib.recipes.fashion import draw_garments
+from course_lib.sampling import ddim_step
+
+
+def test_the_classifier_is_as_good_as_its_file_says():
+    share = accuracy(pretrained.fashion_classifier(), *fashion.test_set())
+    assert share >= 0.92
+    assert share == pytest.approx(float(pretrained.describe("fashion_classifier")["test_accuracy"]), abs=0.002)
+
+
+def test_the_diffusion_model_draws_what_it_is_asked_for():
+    """The classifier agrees with the label nearly as often as on real pictures: within five points."""
+    said = pretrained.describe("fashion")
+    assert float(said["judged_right_ddim_100"]) >= float(said["judged_right_real"]) - 0.05
+    model = pretrained.fashion()
+    drawn = draw_garments(model.denoiser, model.schedule.times(25), ddim_step, count=200)
+    assert accuracy(pretrained.fashion_classifier(), *drawn) >= float(said["judged_right_ddim_100"]) - 0.08
+
+
+@pytest.mark.parametrize("name", ["fashion", "fashion_classifier"])
+def test_a_file_says_where_it_comes_from(name):
+    said = pretrained.describe(name)
+    assert said["recipe"] == f"python -m course_lib.recipes.{name}"
+    assert said["data_sha256"] == checksums()[said["data"]]
+    assert {"seed", "steps", "batch_size", "parameters", "torch"} <= set(said)
+
+
+def test_loaded_ready_to_predict():
+    net = pretrained.fashion().net
+    assert not net.training
+    assert not any(parameter.requires_grad for parameter in net.parameters())
+    assert pretrained.fashion() is pretrained.fashion()  # loaded once
+
+
+def test_same_seed_same_picture():
+    model = pretrained.fashion()
+    first, second, other = (
+        draw_garments(model.denoiser, model.schedule.times(5), ddim_step, count=10, seed=seed).pictures
+        for seed in (3, 3, 4)
+    )
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+@pytest.fixture
+def copied_data(tmp_path, monkeypatch):
+    """A copy of the checkpoints that a test may damage."""
+    (tmp_path / "checkpoints").mkdir()
+    source = data_folder() / "checkpoints" / "fashion.safetensors"
+    (tmp_path / "checkpoints" / "fashion.safetensors").write_bytes(source.read_bytes())
+    (tmp_path / "SHA256SUMS").write_bytes((data_folder() / "SHA256SUMS").read_bytes())
+    monkeypatch.setattr(files, "data_folder", lambda: tmp_path)
+    monkeypatch.setattr(pretrained, "data_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_damaged_weights_are_refused(copied_data):
+    path = copied_data / "checkpoints" / "fashion.safetensors"
+    whole = path.read_bytes()
+    for damaged in (whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1]), b""):
+        path.write_bytes(damaged)
+        with pytest.raises(CourseFileError, match=r"fashion\.safetensors is not as it was shipped"):
+            pretrained.load_weights(UNet(), "fashion")
+    path.unlink()
+    with pytest.raises(CourseFileError, match=r"fashion\.safetensors is missing: restore it"):
+        pretrained.load_weights(UNet(), "fashion")
+
+
+def test_weights_of_another_network_are_refused(copied_data):
+    with pytest.raises(CourseFileError, match="another shape than UNet: train it again with python -m course_lib"):
+        pretrained.load_weights(UNet(width=16), "fashion")
+
+
+def test_saved_weights_come_back(copied_data):
+    net = UNet(width=8)
+    pretrained.save_weights(net, "small", {"recipe": "none"})
+    again = pretrained.load_weights(UNet(width=8), "small")
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name].cpu())
+    assert pretrained.describe("small") == {"recipe": "none"}
+
+
+def test_safetensors_hold_the_plain_weights():
+    weights = load_file(data_folder() / "checkpoints" / "fashion.safetensors")
+    assert {name: value.shape for name, value in weights.items()} == {
+        name: value.shape for name, value in UNet().state_dict().items()
+    }
