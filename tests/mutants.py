@@ -11,12 +11,19 @@ status 1 if any other change goes unnoticed.
 import ast
 import copy
 import os
-import subprocess
+import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+
+import hypothesis  # noqa: F401 (imported once, for all forks)
+import pytest
+import scipy.stats  # noqa: F401
+import torch  # noqa: F401
 
 TOP = Path(__file__).parents[1]
 FILES = {
@@ -103,8 +110,8 @@ def refusal_lines(tree: ast.AST) -> set[int]:
     return lines
 
 
-def mutants() -> Iterator[tuple[str, str, str]]:
-    """All mutants: the name, the file and its broken source."""
+def mutants() -> Iterator[tuple[str, int, str, str]]:
+    """All mutants: the name, the line, the file and its broken source."""
     for file, wanted in FILES.items():
         source = (TOP / "course_lib" / file).read_text(encoding="utf-8")
         tree = ast.parse(source)
@@ -119,13 +126,13 @@ def mutants() -> Iterator[tuple[str, str, str]]:
                 if child.lineno in skip or isinstance(parent, ast.JoinedStr | ast.FormattedValue):
                     continue
                 for description, changed in changes(child):
-                    name = f"{file} {function.name} line {child.lineno}: {description}"
+                    name = f"{file} {function.name}: {description}"
                     seen[name] = seen.get(name, 0) + 1
                     if seen[name] > 1:
                         name += f" (number {seen[name]})"
                     ast.copy_location(changed, child)
                     _put(parent, field, index, changed)
-                    yield name, file, ast.unparse(ast.fix_missing_locations(tree))
+                    yield name, child.lineno, file, ast.unparse(ast.fix_missing_locations(tree))
                     _put(parent, field, index, child)
 
 
@@ -136,60 +143,80 @@ def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
         getattr(parent, field)[index] = node
 
 
-def first_test_that_fails(folder: Path) -> str | None:
-    """Run the mathematics' tests against the course_lib in ``folder``; the first failure, or None if all pass."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "--no-header",
-        "--tb=no",
-        "-p",
-        "no:nbval",
-        "-p",
-        "no:cacheprovider",
-    ]
-    tests = [str(TOP / "tests" / f"test_{name}.py") for name in TESTS]
-    try:
-        ran = subprocess.run(
-            [*command, "-o", "addopts=", *tests],
-            env=os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-    except subprocess.TimeoutExpired:
-        return "(never ended)"
-    if ran.returncode == 0:
+def first_test_that_fails(folder: Path, first: str = "") -> str | None:
+    """Run the mathematics' tests against the course_lib in ``folder``; the first failure, or None if all pass.
+
+    In a fork of this process, which has imported torch and pytest but not the course: a second saved on each mutant.
+    """
+    ordered = sorted(TESTS, key=lambda name: f"{name}.py" != first)  # the broken file's own tests first
+    report = folder / "report.txt"
+    report.unlink(missing_ok=True)
+    child = os.fork()
+    if child == 0:
+        sys.path.insert(0, str(folder))
+        sys.dont_write_bytecode = True
+        signal.alarm(300)  # a change may make a loop endless
+        status = 1
+        with (
+            suppress(BaseException),  # whatever happens, the fork must end here
+            open(os.devnull, "w") as nowhere,
+            redirect_stdout(nowhere),
+            redirect_stderr(nowhere),
+        ):
+            tests = [str(TOP / "tests" / f"test_{name}.py") for name in ordered]
+            options = [
+                "-x",
+                "-q",
+                "--tb=no",
+                "-p",
+                "no:nbval",
+                "-p",
+                "no:cacheprovider",
+                "-o",
+                "addopts=",
+                "-o",
+                "filterwarnings=",
+            ]
+            status = pytest.main([*options, *tests], plugins=[FirstFailure(report)])
+        os._exit(int(status))
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status == 0:
         return None
-    failed = [line.split("::")[1].split(" - ")[0] for line in ran.stdout.splitlines() if line.startswith("FAILED")]
-    return failed[0] if failed else "(could not be imported)"
+    return report.read_text(encoding="utf-8") if report.exists() else "(never ended)" if status < 0 else "(no import)"
+
+
+class FirstFailure:
+    """A pytest plugin that notes which test failed."""
+
+    def __init__(self, report: Path) -> None:
+        self.report = report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.report.write_text(report.nodeid.split("/")[-1], encoding="utf-8")
 
 
 def main() -> int:
     wanted = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     chosen = [each for each in mutants() if not wanted or any(part in each[0] for part in wanted)]
     if "--list" in sys.argv:
-        print(*(name for name, _, _ in chosen), f"{len(chosen)} mutants", sep="\n")
+        print(*(name for name, *_ in chosen), f"{len(chosen)} mutants", sep="\n")
         return 0
     survivors, began = [], time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "course_lib"
-        subprocess.run(["cp", "-r", TOP / "course_lib", package], check=True)
+        shutil.copytree(TOP / "course_lib", package, ignore=shutil.ignore_patterns("__pycache__"))
         (Path(folder) / "data").symlink_to(TOP / "data")
         if (failure := first_test_that_fails(Path(folder))) is not None:
             raise SystemExit(f"{failure} fails without any change: mend that first")
-        for number, (name, file, source) in enumerate(chosen, start=1):
+        for number, (name, line, file, source) in enumerate(chosen, start=1):
             if name in EQUIVALENT:
                 continue
             original = (TOP / "course_lib" / file).read_text(encoding="utf-8")
             (package / file).write_text(source, encoding="utf-8")
-            caught = first_test_that_fails(Path(folder))
+            caught = first_test_that_fails(Path(folder), file)
             (package / file).write_text(original, encoding="utf-8")
-            print(f"[{number}/{len(chosen)}] {name}\n      {caught or 'SURVIVED'}", flush=True)
+            print(f"[{number}/{len(chosen)}] line {line} of {name}\n      {caught or 'SURVIVED'}", flush=True)
             if caught is None:
                 survivors.append(name)
     print(

@@ -19,7 +19,7 @@ from course_lib.sampling import Rule, ddim_step, last, sample
 from course_lib.schedules import NoiseSchedule
 from course_lib.training import TrainState, denoising_loss, drop_labels, warm_up_then_fall
 
-STEPS, BATCH_SIZE, LABEL_DROP = 8000, 128, 0.1
+STEPS, BATCH_SIZE, LABEL_DROP = 6000, 128, 0.1
 SCHEDULE = NoiseSchedule.cosine()
 
 
