@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.arguments import require_same_shape, require_tensor
+from course_lib.device import best_device
 
 
 def frechet_distance(features_1: Tensor, features_2: Tensor) -> float:
@@ -49,10 +50,10 @@ def _symmetric_root(matrix: Tensor) -> Tensor:
 
 @torch.no_grad()
 def in_batches(function: nn.Module, pictures: Tensor, size: int = 500) -> Tensor:
-    """Apply a network's function to many pictures, ``size`` at a time, and join the answers: (N, …) -> (N, …)."""
-    return torch.cat([function(batch) for batch in pictures.split(size)])
+    """Apply a network's function to many pictures, ``size`` at a time on the best device; the answers, (N, …), on the CPU."""
+    return torch.cat([function(batch.to(best_device())).cpu() for batch in pictures.split(size)])
 
 
 def accuracy(classifier: nn.Module, pictures: Tensor, labels: Tensor) -> float:
     """The share of pictures, (N, …), that the classifier gives their label, (N,); in [0, 1]."""
-    return (in_batches(classifier, pictures).argmax(dim=1) == labels).double().mean().item()
+    return (in_batches(classifier, pictures).argmax(dim=1) == labels.cpu()).double().mean().item()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_between, require_tensor, require_whole_number
+from course_lib.arguments import require_batch, require_between, require_tensor, require_whole_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,10 +110,7 @@ class NoiseSchedule:
         require_whole_number("t", t)
         require_between("t", t, 0, self.T)
         if isinstance(t, Tensor) and t.ndim > 0:
-            if len(t) != len(x):
-                raise ValueError(
-                    f"t must have shape ({len(x)},), one for each picture, but its shape is {tuple(t.shape)}."
-                )
+            require_batch("t", t, len(x))
             return self.alpha_bar[t.cpu()].to(x.device).reshape(-1, *[1] * (x.ndim - 1))  # (B, 1, …, 1)
         return self.alpha_bar[t]  # ()
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from course_lib.datasets import fashion
 from course_lib.denoisers import Clipped, NetDenoiser
+from course_lib.device import best_device
 from course_lib.metrics import accuracy, frechet_distance, in_batches
 from course_lib.networks.unet import UNet
 from course_lib.pretrained import fashion_classifier, save_weights
@@ -25,7 +26,8 @@ SCHEDULE = NoiseSchedule.cosine()
 
 def loss(net: nn.Module, batch: fashion.Fashion, generator: torch.Generator) -> Tensor:
     labels = drop_labels(batch.labels, net.null_class, LABEL_DROP, generator)
-    return denoising_loss(NetDenoiser(net, SCHEDULE, "v"), batch.pictures, labels, generator)
+    pictures, labels = batch.pictures.to(best_device()), labels.to(best_device())
+    return denoising_loss(NetDenoiser(net, SCHEDULE, "v"), pictures, labels, generator)
 
 
 def draw_garments(denoiser: Clipped, times: list[int], rule: Rule, count: int = 2000, seed: int = 0) -> fashion.Fashion:
@@ -34,7 +36,7 @@ def draw_garments(denoiser: Clipped, times: list[int], rule: Rule, count: int = 
     labels = torch.arange(count) % len(fashion.LABELS)  # (count,)
     noise = torch.randn(count, 1, 28, 28, generator=generator)
     pictures = [
-        last(sample(denoiser, x, times, rule, cond, generator)).clamp(-1, 1)
+        last(sample(denoiser, x.to(best_device()), times, rule, cond.to(best_device()), generator)).clamp(-1, 1).cpu()
         for x, cond in zip(noise.split(500), labels.split(500), strict=True)
     ]
     return fashion.Fashion(torch.cat(pictures), labels)
@@ -52,7 +54,7 @@ def distance_to_real(pictures: Tensor) -> float:
 def main() -> None:
     torch.manual_seed(0)
     data = fashion.train_set()
-    state = TrainState(UNet())
+    state = TrainState(UNet().to(best_device()))
     run_training(
         "fashion",
         state,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.datasets import fashion
+from course_lib.device import best_device
 from course_lib.metrics import accuracy
 from course_lib.networks.classifier import Classifier
 from course_lib.pretrained import save_weights
@@ -26,13 +27,13 @@ def mirrored(batch: fashion.Fashion, generator: torch.Generator) -> fashion.Fash
 
 
 def loss(net: nn.Module, batch: fashion.Fashion, generator: torch.Generator) -> Tensor:
-    return F.cross_entropy(net(batch.pictures), batch.labels)
+    return F.cross_entropy(net(batch.pictures.to(best_device())), batch.labels.to(best_device()))
 
 
 def main() -> None:
     torch.manual_seed(0)
     data = fashion.train_set()
-    state = TrainState(Classifier())
+    state = TrainState(Classifier().to(best_device()))
 
     def batches(generator: torch.Generator) -> fashion.Fashion:
         return mirrored(fashion.draw(data, BATCH_SIZE, generator), generator)
