@@ -77,6 +77,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         yield partial
         with open(partial, "rb+") as file:
             os.fsync(file.fileno())
+        partial.chmod(0o644)  # safetensors would leave it readable for its owner alone
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,5 +1,7 @@
 """The shipped networks: one call each, as good as their files say, refused when they are not whole."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -10,6 +12,7 @@ from course_lib.files import CourseFileError, checksums, data_folder
 from course_lib.metrics import accuracy
 from course_lib.networks.unet import UNet
 from course_lib.recipes.fashion import draw_garments
+from course_lib.recipes.fashion_samplers import RULES, STEPS
 from course_lib.sampling import ddim_step
 
 
@@ -96,3 +99,15 @@ def test_safetensors_hold_the_plain_weights():
     assert {name: value.shape for name, value in weights.items()} == {
         name: value.shape for name, value in UNet().state_dict().items()
     }
+
+
+def test_the_table_of_samplers_was_measured_on_the_shipped_model_and_says_what_the_course_claims():
+    table = json.loads(files.shipped_file("measurements/fashion_samplers.json").read_text(encoding="utf-8"))
+    assert table["checkpoint_sha256"] == checksums()["checkpoints/fashion.safetensors"]
+    assert table["pictures"] == 2000
+    distance = {(row["rule"], row["steps"]): row["frechet_distance"] for row in table["rows"]}
+    assert set(distance) == {(rule, steps) for rule in RULES for steps in STEPS[rule]}
+    assert min(distance.values()) > table["real_frechet_distance"]
+    assert distance["DDIM", 50] == pytest.approx(distance["DDIM", 1000], rel=0.2)
+    assert distance["DDIM", 100] == pytest.approx(distance["DDIM", 1000], rel=0.1)
+    assert all(row["seconds_for_100"] > 0 for row in table["rows"])

@@ -31,13 +31,13 @@ def loss(net: nn.Module, batch: fashion.Fashion, generator: torch.Generator) -> 
 
 
 def draw_garments(denoiser: Clipped, times: list[int], rule: Rule, count: int = 2000, seed: int = 0) -> fashion.Fashion:
-    """``count`` pictures, the ten labels in equal shares, 500 at a time; the same seed gives the same pictures."""
+    """``count`` pictures, the ten labels in equal shares, 250 at a time; the same seed gives the same pictures."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % len(fashion.LABELS)  # (count,)
     noise = torch.randn(count, 1, 28, 28, generator=generator)
     pictures = [
         last(sample(denoiser, x.to(best_device()), times, rule, cond.to(best_device()), generator)).clamp(-1, 1).cpu()
-        for x, cond in zip(noise.split(500), labels.split(500), strict=True)
+        for x, cond in zip(noise.split(250), labels.split(250), strict=True)
     ]
     return fashion.Fashion(torch.cat(pictures), labels)
 
