@@ -44,7 +44,7 @@ def fashion_classifier() -> Classifier:
 def describe(name: str) -> dict[str, str]:
     """How a shipped network was trained and what was measured of it, from its file's metadata."""
     with safe_open(shipped_file(_checkpoint(name)), framework="pt") as file:
-        return file.metadata()
+        return dict(sorted(file.metadata().items()))
 
 
 def load_weights(net: nn.Module, name: str) -> nn.Module:
