@@ -182,7 +182,13 @@ def first_test_that_fails(folder: Path, first: str = "") -> str | None:
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status == 0:
         return None
-    return report.read_text(encoding="utf-8") if report.exists() else "(never ended)" if status < 0 else "(no import)"
+    return (
+        report.read_text(encoding="utf-8")
+        if report.exists()
+        else "(never ended)"
+        if status < 0
+        else "(the tests could not be collected)"
+    )
 
 
 class FirstFailure:

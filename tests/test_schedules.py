@@ -69,6 +69,12 @@ def test_times_walk_from_T_to_0(T, share):
     assert max(gaps) - min(gaps) <= 1  # as even as whole numbers can be, whether or not steps divide T
 
 
+def test_float32_betas_are_multiplied_in_float64():
+    beta = torch.full((1000,), 0.01)  # float32: the nearest number to 0.01, exactly representable in float64
+    alpha_bar = NoiseSchedule.from_beta(beta).alpha_bar
+    assert alpha_bar[1000].item() == pytest.approx((1 - beta[0].item()) ** 1000, rel=1e-12)
+
+
 def test_times_of_a_thousand():
     assert NoiseSchedule.linear().times(4) == [1000, 750, 500, 250, 0]
     assert NoiseSchedule.linear().times(1000) == list(range(1000, -1, -1))
