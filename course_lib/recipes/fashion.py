@@ -4,7 +4,7 @@ The model of notebook 02, trained for longer: cosine schedule, the network predi
 so that the same network also draws without a label.
 """
 
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -47,8 +47,12 @@ def distance_to_real(pictures: Tensor) -> float:
 
     The first 2,000 of the test set are not among them: they give the floor that real pictures reach.
     """
-    features = fashion_classifier().features
-    return frechet_distance(in_batches(features, pictures), in_batches(features, fashion.test_set().pictures[2000:]))
+    return frechet_distance(in_batches(fashion_classifier().features, pictures), _real_features())
+
+
+@cache
+def _real_features() -> Tensor:
+    return in_batches(fashion_classifier().features, fashion.test_set().pictures[2000:])  # (8000, 64)
 
 
 def main() -> None:
