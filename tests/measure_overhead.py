@@ -19,7 +19,7 @@ from course_lib.schedules import NoiseSchedule
 from course_lib.training import TrainState, denoising_loss, ema_decay, train
 
 SCHEDULE, BATCH_SIZE = NoiseSchedule.cosine(), 64
-ROUNDS = 15
+ROUNDS = 21
 
 
 def seconds(work: Callable[[], object]) -> float:

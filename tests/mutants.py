@@ -1,7 +1,7 @@
 """Break every formula of the library, one change at a time, and list which test notices: ``make mutants``.
 
 The changes are made on the syntax tree, not chosen by hand: in each function of the files below, every + becomes −,
-every × becomes ÷ and back, every root and square is dropped, every index and number in a formula is off by one, every
+every × becomes ÷ and back, every factor, root, square and "1 −" is dropped, every index and number in a formula is off by one, every
 comparison is turned round. What cannot make a difference stands in EQUIVALENT, with the reason. The script ends with
 status 1 if any other change goes unnoticed.
 
@@ -46,7 +46,7 @@ FILES = {
 
 TESTS = ["schedules", "forward", "denoisers", "sampling", "training", "metrics"]
 
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {"metrics.py in_batches: 500 -> 501": "how many pictures go through a network at a time changes no answer"}
 """Changes that cannot make a difference: the mutant's name, and why."""
 
 SWAPPED = {
@@ -73,8 +73,12 @@ def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
             changed = copy.deepcopy(node)
             changed.op = SWAPPED[type(op)]()
             yield f"{ast.unparse(node)} -> {ast.unparse(changed)}", changed
-            if isinstance(op, ast.Pow):
-                yield f"{ast.unparse(node)} -> {ast.unparse(node.left)}", node.left
+            # A power, a factor or a "1 -" is forgotten.
+            kept = {ast.Pow: [node.left], ast.Mult: [node.left, node.right]}.get(type(op), [])
+            if isinstance(op, ast.Sub) and isinstance(node.left, ast.Constant) and node.left.value == 1:
+                kept = [node.right]
+            for part in kept:
+                yield f"{ast.unparse(node)} -> {ast.unparse(part)}", part
         case ast.Compare(ops=[op]) if type(op) in SWAPPED:
             changed = copy.deepcopy(node)
             changed.ops = [SWAPPED[type(op)]()]

@@ -56,6 +56,14 @@ def test_features_that_never_vary_are_no_problem():
     assert frechet_distance(flat, flat) == pytest.approx(0, abs=1e-6)
 
 
+@given(seed=st.integers(0, 100))
+def test_fewer_pictures_than_features_give_a_number_all_the_same(seed):
+    few, others = features(seed, n=4, d=20), features(seed + 1000, n=4, d=20)  # covariances of rank 3
+    mean_part = (few.double().mean(0) - others.double().mean(0)).square().sum().item()
+    traces = sum(np.trace(np.cov(x.double().numpy(), rowvar=False)) for x in (few, others))
+    assert 0 <= frechet_distance(few, others) <= mean_part + traces
+
+
 def test_mean_and_covariance_are_numpys():
     x = features(3)
     mean, cov = mean_and_covariance(x)

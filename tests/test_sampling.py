@@ -94,6 +94,17 @@ def test_ddpm_mean_is_the_posterior_mean():
         assert drawn.var().item() == pytest.approx(1 / precision, rel=0.01)
 
 
+def test_eta_one_survives_rounding_where_nothing_of_the_picture_is_left():
+    """With alpha_bar_T next to nothing, 1 - alpha_bar_s - sigma² is zero, or by rounding a little less."""
+    one = torch.ones(1, 1, dtype=torch.float64)
+    for a_s in torch.linspace(0.01, 0.99, 99).tolist():
+        schedule = NoiseSchedule(torch.tensor([1.0, a_s, 1e-300], dtype=torch.float64))
+        x_s = ddim_step(
+            schedule, Step(2, one, Prediction(one, one)), 1, None, torch.Generator().manual_seed(0), eta=1.0
+        )
+        assert x_s.isfinite().all()
+
+
 @pytest.mark.parametrize("steps", [1000, 37, 10])
 def test_ddim_with_eta_one_is_ddpm(steps):
     denoiser = GaussianDenoiser(2, 0.5, LINEAR)

@@ -139,6 +139,7 @@ def test_learning_rate_warms_up_stays_and_falls():
     assert rate(99) == rate(600) == 1.0
     assert rate(800) == pytest.approx(0.51)
     assert rate(1000) == pytest.approx(0.02)
+    assert warm_up_then_fall(99, 1000) == 2e-3 > warm_up_then_fall(98, 1000)  # the defaults
     state = fresh_state()
     for _ in train(state, batches, loss, 4, lambda step: 10.0**-step):
         pass
@@ -153,6 +154,12 @@ def test_times_cover_the_range_evenly():
     assert stats.chisquare(torch.bincount(many, minlength=11)[1:].numpy()).pvalue > 0.001
     assert many.min() == 1
     assert many.max() == 10
+
+
+def test_the_last_slice_never_rounds_up_beyond_T(monkeypatch):
+    just_below_one = 1 - 2**-24  # the largest float32 that torch.rand can give; divided by 64 it may round up
+    monkeypatch.setattr(torch, "rand", lambda size, generator: torch.full((size,), just_below_one))
+    assert draw_times(64, 1000).max() == 1000
 
 
 def test_labels_are_dropped_with_the_given_probability():
