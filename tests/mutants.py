@@ -1,9 +1,9 @@
 """Break every formula of the library, one change at a time, and list which test notices: ``make mutants``.
 
 The changes are made on the syntax tree, not chosen by hand: in each function of the files below, every + becomes −,
-every × becomes ÷ and back, every factor, root, square and "1 −" is dropped, every index and number in a formula is off by one, every
-comparison is turned round. What cannot make a difference stands in EQUIVALENT, with the reason. The script ends with
-status 1 if any other change goes unnoticed.
+every × becomes ÷ and back, every factor, root, square and "1 −" is dropped, every index and number in a formula is off
+by one, every comparison is turned round. What cannot make a difference stands in EQUIVALENT, with the reason. The
+script ends with status 1 if any other change goes unnoticed.
 
     python tests/mutants.py [--list] [PART OF A MUTANT'S NAME ...]
 """
