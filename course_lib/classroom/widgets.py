@@ -21,9 +21,8 @@ def explore(draw: Callable[..., Figure], **controls: widgets.ValueWidget) -> wid
         The widget; the last expression of a cell shows it. An error in ``draw`` is raised at once for the first
         figure, and shown in the figure's place, as text, for later ones.
     """
-    image = widgets.Image(
-        value=to_png(draw(**{name: control.value for name, control in controls.items()})), format="png"
-    )
+    first = to_png(draw(**{name: control.value for name, control in controls.items()}))
+    image = widgets.Image(value=first, format="png", layout={"align_self": "flex-start", "max_width": "100%"})
     problem = widgets.Label()
 
     def redraw(change: object) -> None:
