@@ -40,7 +40,7 @@ def gaussian_frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov
     root_1 = _symmetric_root(cov_1)
     eigenvalues = torch.linalg.eigvalsh(root_1 @ cov_2 @ root_1).clamp(min=0)
     trace = cov_1.trace() + cov_2.trace() - 2 * eigenvalues.sqrt().sum()
-    return max(0.0, ((mean_1 - mean_2).square().sum() + trace).item())
+    return ((mean_1 - mean_2).square().sum() + trace).clamp(min=0).item()  # rounding may leave -1e-12
 
 
 def _symmetric_root(matrix: Tensor) -> Tensor:
