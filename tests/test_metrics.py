@@ -47,7 +47,7 @@ def test_sampled_gaussians_come_close_to_the_known_distance():
 def test_symmetric_zero_to_itself_and_never_negative(seed):
     a, b = features(seed), features(seed + 1000)
     assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-9)
-    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert 0 <= frechet_distance(a, a) < 1e-6  # rounding must not make it negative
     assert frechet_distance(a, b) >= 0
 
 
