@@ -21,13 +21,16 @@ def explore(draw: Callable[..., Figure], **controls: widgets.ValueWidget) -> wid
         The widget; the last expression of a cell shows it. An error in ``draw`` is raised at once for the first
         figure, and shown in the figure's place, as text, for later ones.
     """
-    first = to_png(draw(**{name: control.value for name, control in controls.items()}))
-    image = widgets.Image(value=first, format="png", layout={"align_self": "flex-start", "max_width": "100%"})
+
+    def picture() -> bytes:
+        return to_png(draw(**{name: control.value for name, control in controls.items()}))
+
+    image = widgets.Image(value=picture(), format="png", layout={"align_self": "flex-start", "max_width": "100%"})
     problem = widgets.Label()
 
     def redraw(change: object) -> None:
         try:
-            image.value = to_png(draw(**{name: control.value for name, control in controls.items()}))
+            image.value = picture()
             problem.value = ""
         except (
             Exception
