@@ -1,0 +1,535 @@
+"""Exercises: right answers pass, however they are written; wrong ones get their message; nothing crashes or hangs."""
+
+import inspect
+import json
+import math
+import time
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from course_lib import forward
+from course_lib.classroom import checks
+from course_lib.classroom.checks import BugHunt, Exercise, check, find, hints, show_answer, show_source
+from course_lib.classroom.exercises import EXERCISES
+from course_lib.classroom.progress import progress, progress_file, record, ticks
+from course_lib.denoisers import Prediction
+from course_lib.forward import add_noise
+from course_lib.sampling import Step
+from course_lib.schedules import NoiseSchedule
+
+WRITTEN = [each for each in EXERCISES.values() if isinstance(each, Exercise)]
+HUNTS = [each for each in EXERCISES.values() if isinstance(each, BugHunt)]
+by_id = {"ids": lambda each: getattr(each, "id", getattr(each, "__name__", None))}
+
+
+@pytest.fixture(autouse=True)
+def _progress_of_the_test(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What would be displayed, as text."""
+    texts = []
+    for module in (checks, inspect.getmodule(progress)):
+        monkeypatch.setattr(module, "display", lambda data, raw: texts.append(data["text/markdown"]))
+    return texts
+
+
+# --- right answers ----------------------------------------------------------------------------------------------------
+
+
+def forward_by_tensor_roots(x_prev, beta, eps):
+    beta = torch.tensor(beta, dtype=x_prev.dtype)
+    return torch.sqrt(1 - beta) * x_prev + torch.sqrt(beta) * eps
+
+
+def forward_with_math(x_prev, beta, eps):
+    out = x_prev.clone()
+    out *= math.sqrt(1 - beta)
+    out += math.sqrt(beta) * eps
+    return out
+
+
+def alpha_bar_by_loop(beta):
+    left, out = 1.0, []
+    for b in beta.tolist():
+        left *= 1 - b
+        out.append(left)
+    return torch.tensor(out, dtype=beta.dtype)
+
+
+def alpha_bar_by_logarithm(beta):
+    return torch.exp(torch.cumsum(torch.log1p(-beta), 0))
+
+
+def jump_picture_by_picture(schedule, x_0, t, eps):
+    rows = []
+    for i in range(len(x_0)):
+        a = schedule.alpha_bar[t[i]].item()
+        rows.append(a**0.5 * x_0[i] + (1 - a) ** 0.5 * eps[i])
+    return torch.stack(rows)
+
+
+def jump_by_views(schedule, x_0, t, eps):
+    a = schedule.alpha_bar[t][:, None, None, None].float()
+    return (a.sqrt() * x_0 + (1 - a).sqrt() * eps).to(x_0.dtype)
+
+
+def cosine_in_numpy_style(T):
+    def f(t):
+        return math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    return torch.tensor([f(t) / f(0) for t in range(T + 1)], dtype=torch.float64)
+
+
+def cosine_by_half_angle(T):
+    angle = (torch.linspace(0, 1, T + 1, dtype=torch.float64) + 0.008) / 1.008 * torch.pi
+    f = (1 + angle.cos()) / 2
+    return f / f[0]
+
+
+def loss_by_hand(net, schedule, x_0, t, eps):
+    return ((net(add_noise(schedule, x_0, t, eps), t) - eps) ** 2).mean()
+
+
+def loss_picture_by_picture(net, schedule, x_0, t, eps):
+    said = net(add_noise(schedule, x_0, t, eps), t)
+    return torch.stack([F.mse_loss(a, b) for a, b in zip(said, eps, strict=True)]).mean()
+
+
+def drop_by_mask(labels, null_class, probability, generator=None):
+    out = labels.clone()
+    out[torch.rand(len(labels), generator=generator) < probability] = null_class
+    return out
+
+
+def drop_by_coin(labels, null_class, probability, generator=None):
+    coin = torch.bernoulli(torch.full(labels.shape, float(probability)), generator=generator).bool()
+    return labels.masked_fill(coin, null_class)
+
+
+def ema_by_mul_and_add(ema, net, decay):
+    with torch.no_grad():
+        for average, current in zip(ema.parameters(), net.parameters(), strict=True):
+            average.mul_(decay).add_(current, alpha=1 - decay)
+
+
+def ema_by_state(ema, net, decay):
+    new = net.state_dict()
+    ema.load_state_dict({name: decay * old + (1 - decay) * new[name] for name, old in ema.state_dict().items()})
+
+
+def picture_from_eps_in_float64(schedule, x_t, t, eps):
+    a = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)
+    return ((x_t.double() - (1 - a).sqrt() * eps.double()) / a.sqrt()).float()
+
+
+def picture_from_eps_by_snr(schedule, x_t, t, eps):
+    a = schedule.alpha_bar[t].float()[:, None, None, None]
+    return x_t / a.sqrt() - (1 / a - 1).sqrt() * eps
+
+
+def picture_from_v_by_angle(schedule, x_t, t, v):
+    angle = torch.acos(schedule.alpha_bar[t].sqrt()).reshape(-1, 1, 1, 1)
+    return (torch.cos(angle) * x_t - torch.sin(angle) * v).to(x_t.dtype)
+
+
+def picture_from_v_row_by_row(schedule, x_t, t, v):
+    a = schedule.alpha_bar[t].tolist()
+    return torch.stack([s**0.5 * x - (1 - s) ** 0.5 * w for s, x, w in zip(a, x_t, v, strict=True)])
+
+
+def times_by_rounding(schedule, steps):
+    return [round(schedule.T * (1 - k / steps)) for k in range(steps + 1)]
+
+
+def times_by_linspace(schedule, steps):
+    return torch.linspace(schedule.T, 0, steps + 1, dtype=torch.float64).round().long().tolist()
+
+
+def ddim_in_three_lines(schedule, now, s, previous=None, generator=None):
+    a = schedule.alpha_bar[s].to(now.x.dtype)
+    return a.sqrt() * now.pred.x_0 + torch.sqrt(1 - a) * now.pred.eps
+
+
+def ddim_unpacking(schedule, now, s, previous, generator):
+    _, _, (x_0, eps) = now
+    signal = math.sqrt(schedule.alpha_bar[s])
+    return signal * x_0 + math.sqrt(1 - signal**2) * eps
+
+
+def ddpm_by_the_paper(schedule, now, s, previous=None, generator=None):
+    a_t, a_s = float(schedule.alpha_bar[now.t]), float(schedule.alpha_bar[s])
+    alpha = a_t / a_s
+    mean = (math.sqrt(a_s) * (1 - alpha) * now.pred.x_0 + math.sqrt(alpha) * (1 - a_s) * now.x) / (1 - a_t)
+    sigma = math.sqrt((1 - a_s) / (1 - a_t) * (1 - alpha))
+    return mean + sigma * torch.randn(now.x.shape, generator=generator)
+
+
+def ddpm_with_an_exception_at_the_end(schedule, now, s, previous=None, generator=None):
+    if s == 0:
+        return now.pred.x_0.clone()
+    return ddpm_by_the_paper(schedule, now, s, previous, generator)
+
+
+def draw_by_index(denoiser, x, times, rule):
+    for i in range(len(times) - 1):
+        pred = denoiser(x, times[i])
+        x = rule(denoiser.schedule, Step(times[i], x, pred), times[i + 1], None, None)
+    return x
+
+
+def draw_recursively(denoiser, x, times, rule):
+    if len(times) == 1:
+        return x
+    now = Step(t=times[0], x=x, pred=denoiser(x, times[0], None))
+    return draw_recursively(denoiser, rule(denoiser.schedule, now, times[1], None, None), times[1:], rule)
+
+
+def hunt_uniform_by_sign(make_noisy):
+    assert (make_noisy(torch.zeros(1000), 0.5) < 0).any(), "noise is sometimes negative"
+
+
+def hunt_uniform_by_mean(make_noisy):
+    drift = make_noisy(torch.full((50_000,), 2.0), 0.25).mean() - 1
+    assert drift.abs() < 0.05
+
+
+def hunt_average_by_limit(average):
+    value = torch.tensor(1.0)
+    for _ in range(10):
+        value = average(value, torch.tensor(0.0), 0.99)
+    assert value > 0.8
+
+
+def hunt_average_by_equality(average):
+    assert average(2.0, 4.0, 0.75) == 2.5
+
+
+def hunt_noise_by_two_seeds(step):
+    schedule = NoiseSchedule.linear()
+    now = Step(1, torch.ones(1, 1, 4, 4), Prediction(torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)))
+    a, b = (step(schedule, now, 0, torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    assert torch.allclose(a, b, atol=1e-6)
+
+
+def hunt_noise_by_spread(step):
+    schedule = NoiseSchedule.linear(10)
+    now = Step(5, torch.ones(1, 1, 30, 30), Prediction(torch.zeros(1, 1, 30, 30), torch.ones(1, 1, 30, 30)))
+    assert step(schedule, now, 0, None).std() < 1e-6
+
+
+RIGHT = {
+    "01.1": [forward_by_tensor_roots, forward_with_math],
+    "01.2": [alpha_bar_by_loop, alpha_bar_by_logarithm],
+    "01.3": [jump_picture_by_picture, jump_by_views],
+    "01.4": [hunt_uniform_by_sign, hunt_uniform_by_mean],
+    "01.5": [cosine_in_numpy_style, cosine_by_half_angle],
+    "02.1": [loss_by_hand, loss_picture_by_picture],
+    "02.2": [drop_by_mask, drop_by_coin],
+    "02.3": [ema_by_mul_and_add, ema_by_state],
+    "02.4": [picture_from_eps_in_float64, picture_from_eps_by_snr],
+    "02.5": [picture_from_v_by_angle, picture_from_v_row_by_row],
+    "02.6": [hunt_average_by_limit, hunt_average_by_equality],
+    "03.1": [times_by_rounding, times_by_linspace],
+    "03.2": [ddim_in_three_lines, ddim_unpacking],
+    "03.3": [ddpm_by_the_paper, ddpm_with_an_exception_at_the_end],
+    "03.4": [draw_by_index, draw_recursively],
+    "03.5": [hunt_noise_by_two_seeds, hunt_noise_by_spread],
+}
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer"), [(number, answer) for number, answers in RIGHT.items() for answer in answers], **by_id
+)
+def test_a_right_answer_passes_however_it_is_written(exercise_id, answer, capsys):
+    assert check(exercise_id, answer) is answer
+    assert capsys.readouterr().out.startswith(f"✓ Right · {exercise_id}")
+    assert ticks() == {exercise_id: "done"}
+
+
+def test_every_exercise_has_right_answers_here():
+    assert RIGHT.keys() == EXERCISES.keys()
+
+
+# --- wrong answers ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("exercise", "mistake"), [(each, mistake) for each in WRITTEN for mistake in each.mistakes], **by_id
+)
+def test_a_usual_mistake_is_called_by_its_name(exercise, mistake, capsys):
+    assert check(exercise.id, mistake) is exercise.solution
+    assert inspect.getdoc(mistake) in capsys.readouterr().out
+    assert ticks() == {exercise.id: "tried"}
+
+
+@pytest.mark.parametrize("exercise", WRITTEN, **by_id)
+def test_at_least_six_mistakes_are_known_by_different_sentences(exercise):
+    assert len({inspect.getdoc(mistake) for mistake in exercise.mistakes}) == len(exercise.mistakes) >= 6
+
+
+def stub(*arguments):
+    raise NotImplementedError
+
+
+def returns_nothing(*arguments):
+    pass
+
+
+class EqualToEverything:
+    shape, dtype = (), torch.float32
+
+    def __eq__(self, other):
+        return True
+
+    def __getattr__(self, name):
+        return lambda *arguments, **named: self
+
+
+class LyingTensor(torch.Tensor):
+    def __eq__(self, other):
+        return torch.tensor(True)
+
+
+@pytest.mark.parametrize("exercise_id", list(EXERCISES))
+def test_an_untouched_stub_is_open_and_nothing_is_recorded(exercise_id, capsys):
+    assert check(exercise_id, stub) is find(exercise_id).solution
+    assert "○ Not attempted yet" in capsys.readouterr().out
+    assert ticks() == {}
+
+
+@pytest.mark.parametrize("exercise", [each for each in WRITTEN if each.id not in ("02.3", "03.1")], **by_id)
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (returns_nothing, "has it a return?"),
+        (lambda *arguments: EqualToEverything(), "a EqualToEverything came"),
+        (lambda *arguments: torch.zeros(1).as_subclass(LyingTensor), "a LyingTensor came"),
+        (lambda *arguments: torch.zeros(7, 5), "it is (7, 5)"),
+        (lambda *arguments: arguments[99], "IndexError"),
+        (lambda: None, "TypeError"),
+    ],
+)
+def test_a_result_of_the_wrong_kind_says_so(exercise, answer, message, capsys):
+    assert check(exercise.id, answer) is exercise.solution
+    assert message in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), **by_id)
+@pytest.mark.parametrize("wrap", [lambda f: f, lambda f: lambda *arguments: f(*arguments)], ids=["itself", "wrapped"])
+def test_the_courses_own_solution_is_no_answer(exercise, wrap, capsys):
+    assert check(exercise.id, wrap(exercise.solution)) is exercise.solution
+    assert "This calls the course's own" in capsys.readouterr().out
+
+
+def test_the_librarys_function_that_does_the_same_is_no_answer_either(capsys):
+    check("01.5", lambda T: NoiseSchedule.cosine(T).alpha_bar)
+    assert "the course's own cosine" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("exercise_id", ["01.1", "01.3", "02.4", "03.2"])
+def test_a_wrong_dtype_is_named(exercise_id, capsys):
+    check(exercise_id, lambda *arguments: RIGHT[exercise_id][0](*arguments).half())
+    assert "The dtype should be torch.float32, but it is torch.float16" in capsys.readouterr().out
+
+
+def test_an_alpha_bar_left_in_float64_is_named(capsys):
+    def jump(schedule, x_0, t, eps):
+        a = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)
+        return a.sqrt() * x_0 + (1 - a).sqrt() * eps
+
+    check("01.3", jump)
+    assert "torch.float32, but it is torch.float64: convert with .to" in capsys.readouterr().out
+
+
+def test_damage_to_an_argument_is_named(capsys):
+    def in_place(x_prev, beta, eps):
+        eps *= beta**0.5
+        return (1 - beta) ** 0.5 * x_prev + eps
+
+    check("01.1", in_place)
+    assert "changes its argument eps in place" in capsys.readouterr().out
+
+
+def test_damage_to_the_schedule_is_named(capsys):
+    def in_place(schedule, x_0, t, eps):
+        result = jump_by_views(schedule, x_0, t, eps)
+        schedule.alpha_bar.mul_(0.5)
+        return result
+
+    check("01.3", in_place)
+    assert "changes its argument schedule in place" in capsys.readouterr().out
+
+
+def test_an_error_comes_with_the_learners_own_line(capsys):
+    def broken(x_prev, beta, eps):
+        return (1 - beta) ** 0.5 * x_before  # noqa: F821
+
+    check("01.1", broken)
+    assert "NameError: name 'x_before' is not defined (line " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, RecursionError, MemoryError])
+def test_no_error_of_an_answer_reaches_the_notebook(error, capsys):
+    def stops(*arguments):
+        raise error("enough")
+
+    check("01.1", stops)
+    assert f"Your function stopped with {error.__name__}: enough" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stubborn", [False, True], ids=["endless", "endless and catching everything"])
+def test_an_endless_loop_is_stopped(stubborn, monkeypatch, capsys):
+    monkeypatch.setattr(checks, "TIME_LIMIT", 0.3)
+    finished = time.monotonic() + 3  # the test must not leave a thread behind for ever
+
+    def endless(x_prev, beta, eps):
+        while time.monotonic() < finished:
+            try:
+                while time.monotonic() < finished:
+                    pass
+            except BaseException:
+                if not stubborn:
+                    raise
+
+    began = time.monotonic()
+    assert check("01.1", endless) is forward.forward_step
+    assert time.monotonic() - began < 4
+    assert "is there a loop that never ends?" in capsys.readouterr().out
+
+
+def test_what_is_no_function_is_refused(capsys):
+    check("01.1", 0.79)
+    assert "Hand over the function itself, without brackets; a float came." in capsys.readouterr().out
+
+
+def test_a_global_seed_is_no_substitute_for_the_generator(capsys):
+    check("03.3", lambda schedule, now, s, previous, generator: ddpm_by_the_paper(schedule, now, s, None, None))
+    assert "Twice the same generator should give twice the same step." in capsys.readouterr().out
+
+
+def test_one_right_number_is_not_enough(capsys):
+    check("01.1", lambda x_prev, beta, eps: torch.full_like(x_prev, 0.5 * 0.96**0.5 + 0.3))
+    assert "One pixel comes out right, but not every picture" in capsys.readouterr().out
+
+
+# --- bug hunts --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hunt", HUNTS, **by_id)
+def test_a_test_that_lets_everything_pass_is_no_catch(hunt, capsys):
+    check(hunt.id, lambda candidate: None)
+    assert "lets the broken version pass" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("hunt", HUNTS, **by_id)
+def test_a_test_that_refuses_everything_is_no_catch(hunt, capsys):
+    def refuse(candidate):
+        raise AssertionError("no")
+
+    check(hunt.id, refuse)
+    assert "refuses a correct version too (AssertionError: no" in capsys.readouterr().out
+
+
+def test_a_test_that_counts_its_calls_is_no_catch(capsys):
+    calls = []
+
+    def refuse_the_third(candidate):
+        calls.append(candidate)
+        assert len(calls) != 3
+
+    check("01.4", refuse_the_third)
+    assert "lets the broken version pass" in capsys.readouterr().out
+
+
+def test_stopping_by_another_error_is_no_assertion(capsys):
+    def stops(make_noisy):
+        if make_noisy(torch.zeros(1000), 0.5).min() > -0.1:
+            raise ValueError("too bright")
+
+    check("01.4", stops)
+    assert "does not reach an assertion: it stops with ValueError: too bright" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("hunt", HUNTS, **by_id)
+def test_the_broken_function_is_shown_as_it_is_run(hunt, capsys):
+    show_source(hunt.id)
+    assert capsys.readouterr().out.strip() == inspect.getsource(hunt.broken).strip()
+
+
+# --- hints, answers, ids ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), **by_id)
+def test_hints_open_one_inside_the_other(exercise, shown):
+    hints(exercise.id)
+    (text,) = shown
+    places = [text.index(hint) for hint in exercise.hints]
+    assert len(places) >= 2
+    assert places == sorted(places)
+    assert text.count("<details>") == text.count("\n\n</details>") == len(places)
+    assert text.endswith("</details>")
+    assert text.rindex("<details>") < places[-1] < text.index("</details>")  # the last lies inside all others
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), **by_id)
+def test_the_answer_is_the_solutions_own_source_and_a_word_on_why(exercise, shown):
+    show_answer(exercise.id)
+    (text,) = shown
+    assert text.startswith("<details><summary>Show answer</summary>\n\n```python\n")
+    assert inspect.getsource(inspect.unwrap(exercise.solution)).rstrip().splitlines()[-1].strip() in text
+    assert '"""' not in text
+    assert exercise.why in text
+    compile(text.split("```python\n")[1].split("\n```")[0], exercise.id, "exec")
+
+
+def test_an_unknown_id_names_the_ones_there_are():
+    with pytest.raises(ValueError, match=r"no exercise '01\.9': choose from 01\.1, 01\.2, 01\.3, 01\.4, 01\.5\."):
+        check("01.9", stub)
+    with pytest.raises(ValueError, match=r"no exercise 'forward': choose from 01\.1, .*, 03\.5\."):
+        show_answer("forward")
+
+
+def test_ids_are_in_order_and_have_points():
+    assert list(EXERCISES) == sorted(EXERCISES)
+    assert all(each.points in (1, 2, 3) for each in EXERCISES.values())
+
+
+# --- progress ---------------------------------------------------------------------------------------------------------
+
+
+def test_done_stays_done():
+    record("01.1", "tried")
+    record("01.1", "done")
+    record("01.1", "tried")
+    assert json.loads(progress_file().read_text()) == {"01.1": "done"}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, 2]", '{"01.1": "perfect"}', "\xff"])
+def test_a_damaged_file_costs_the_ticks_and_nothing_else(content):
+    progress_file().write_text(content, encoding="latin-1")
+    assert ticks() == {}
+    record("01.2", "done")
+    assert ticks() == {"01.2": "done"}
+
+
+def test_a_place_that_cannot_be_written_to_is_no_error(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "file" / "progress.json"))
+    assert check("01.1", forward_with_math) is forward_with_math
+    assert "could not be saved" in capsys.readouterr().out
+
+
+def test_progress_shows_done_tried_and_open(shown):
+    record("01.1", "done")
+    record("03.2", "tried")
+    progress()
+    (text,) = shown
+    assert "| 01.1 | One forward step | ✓ done | 2 |" in text
+    assert "| 03.2 | DDIM's step | ◐ tried | 3 |" in text
+    assert text.count("○ open") == len(EXERCISES) - 2
+    assert f"**2 of {sum(each.points for each in EXERCISES.values())} points.**" in text
