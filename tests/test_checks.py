@@ -169,6 +169,13 @@ def ddpm_by_the_paper(schedule, now, s, previous=None, generator=None):
     return mean + sigma * torch.randn(now.x.shape, generator=generator)
 
 
+def ddpm_from_eps(schedule, now, s, previous=None, generator=None):
+    a_t, a_s = float(schedule.alpha_bar[now.t]), float(schedule.alpha_bar[s])
+    alpha = a_t / a_s
+    mean = (now.x - (1 - alpha) / math.sqrt(1 - a_t) * now.pred.eps) / math.sqrt(alpha)
+    return mean + math.sqrt((1 - a_s) / (1 - a_t) * (1 - alpha)) * torch.empty_like(now.x).normal_(generator=generator)
+
+
 def ddpm_with_an_exception_at_the_end(schedule, now, s, previous=None, generator=None):
     if s == 0:
         return now.pred.x_0.clone()
@@ -229,16 +236,16 @@ RIGHT = {
     "01.4": [hunt_uniform_by_sign, hunt_uniform_by_mean],
     "01.5": [cosine_in_numpy_style, cosine_by_half_angle],
     "02.1": [loss_by_hand, loss_picture_by_picture],
-    "02.2": [drop_by_mask, drop_by_coin],
-    "02.3": [ema_by_mul_and_add, ema_by_state],
-    "02.4": [picture_from_eps_in_float64, picture_from_eps_by_snr],
-    "02.5": [picture_from_v_by_angle, picture_from_v_row_by_row],
+    "02.4": [drop_by_mask, drop_by_coin],
+    "02.5": [ema_by_mul_and_add, ema_by_state],
+    "02.2": [picture_from_eps_in_float64, picture_from_eps_by_snr],
+    "02.3": [picture_from_v_by_angle, picture_from_v_row_by_row],
     "02.6": [hunt_average_by_limit, hunt_average_by_equality],
-    "03.1": [times_by_rounding, times_by_linspace],
-    "03.2": [ddim_in_three_lines, ddim_unpacking],
-    "03.3": [ddpm_by_the_paper, ddpm_with_an_exception_at_the_end],
-    "03.4": [draw_by_index, draw_recursively],
-    "03.5": [hunt_noise_by_two_seeds, hunt_noise_by_spread],
+    "03.1": [ddpm_by_the_paper, ddpm_from_eps, ddpm_with_an_exception_at_the_end],
+    "03.2": [hunt_noise_by_two_seeds, hunt_noise_by_spread],
+    "03.3": [draw_by_index, draw_recursively],
+    "03.4": [times_by_rounding, times_by_linspace],
+    "03.5": [ddim_in_three_lines, ddim_unpacking],
 }
 
 
@@ -302,7 +309,7 @@ def test_an_untouched_stub_is_open_and_nothing_is_recorded(exercise_id, capsys):
     assert ticks() == {}
 
 
-@pytest.mark.parametrize("exercise", [each for each in WRITTEN if each.id not in ("02.3", "03.1")], **by_id)
+@pytest.mark.parametrize("exercise", [each for each in WRITTEN if each.id not in ("02.5", "03.4")], **by_id)
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -331,7 +338,7 @@ def test_the_librarys_function_that_does_the_same_is_no_answer_either(capsys):
     assert "the course's own cosine" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("exercise_id", ["01.1", "01.3", "02.4", "03.2"])
+@pytest.mark.parametrize("exercise_id", ["01.1", "01.3", "02.2", "03.5"])
 def test_a_wrong_dtype_is_named(exercise_id, capsys):
     check(exercise_id, lambda *arguments: RIGHT[exercise_id][0](*arguments).half())
     assert "The dtype should be torch.float32, but it is torch.float16" in capsys.readouterr().out
@@ -408,7 +415,7 @@ def test_what_is_no_function_is_refused(capsys):
 
 
 def test_a_global_seed_is_no_substitute_for_the_generator(capsys):
-    check("03.3", lambda schedule, now, s, previous, generator: ddpm_by_the_paper(schedule, now, s, None, None))
+    check("03.1", lambda schedule, now, s, previous, generator: ddpm_by_the_paper(schedule, now, s, None, None))
     assert "Twice the same generator should give twice the same step." in capsys.readouterr().out
 
 
@@ -526,10 +533,10 @@ def test_a_place_that_cannot_be_written_to_is_no_error(tmp_path, monkeypatch, ca
 
 def test_progress_shows_done_tried_and_open(shown):
     record("01.1", "done")
-    record("03.2", "tried")
+    record("03.5", "tried")
     progress()
     (text,) = shown
     assert "| 01.1 | One forward step | ✓ done | 2 |" in text
-    assert "| 03.2 | DDIM's step | ◐ tried | 3 |" in text
+    assert "| 03.5 | DDIM's step | ◐ tried | 3 |" in text
     assert text.count("○ open") == len(EXERCISES) - 2
     assert f"**2 of {sum(each.points for each in EXERCISES.values())} points.**" in text

@@ -1,4 +1,4 @@
-"""The exercises of notebook 02: the loss, dropped labels, the average, two conversions, and a bug hunt."""
+"""The exercises of notebook 02: the loss, two conversions, dropped labels, the average, and a bug hunt."""
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from course_lib.schedules import NoiseSchedule
 
 def noise_loss(net: nn.Module, schedule: NoiseSchedule, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
     x_t = add_noise(schedule, x_0, t, eps)  # (B, C, H, W)
-    return F.mse_loss(net(x_t, t), eps)
+    return (net(x_t, t) - eps).square().mean()
 
 
 def loss_against_picture(net, schedule, x_0, t, eps):
@@ -106,7 +106,147 @@ NOISE_LOSS = Exercise(
     ),
 )
 
-# --- 02.2 dropped labels ----------------------------------------------------------------------------------------------
+# --- 02.2 and 02.3 the picture from the network's answer --------------------------------------------------------------
+
+
+def _share(schedule: NoiseSchedule, t: Tensor, x: Tensor) -> Tensor:
+    return schedule.alpha_bar[t].to(x.dtype).reshape(-1, 1, 1, 1)  # (B, 1, 1, 1)
+
+
+def x_0_from_eps(schedule: NoiseSchedule, x_t: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+    alpha_bar = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)  # (B, 1, 1, 1)
+    signal, noise = alpha_bar.sqrt().to(x_t.dtype), (1 - alpha_bar).sqrt().to(x_t.dtype)
+    return (x_t - noise * eps) / signal
+
+
+def picture_not_divided(schedule, x_t, t, eps):
+    """What is left after taking the noise away is still shrunk: divide by √alpha_bar."""
+    return x_t - (1 - _share(schedule, t, x_t)).sqrt() * eps
+
+
+def picture_divided_by_share(schedule, x_t, t, eps):
+    """It is divided by alpha_bar, and should be divided by its root."""
+    return (x_t - (1 - _share(schedule, t, x_t)).sqrt() * eps) / _share(schedule, t, x_t)
+
+
+def picture_plus_noise(schedule, x_t, t, eps):
+    """The noise is added once more: take it away."""
+    return (x_t + (1 - _share(schedule, t, x_t)).sqrt() * eps) / _share(schedule, t, x_t).sqrt()
+
+
+def picture_whole_noise(schedule, x_t, t, eps):
+    """eps is taken away unscaled: in x_t it has the factor √(1 − alpha_bar)."""
+    return (x_t - eps) / _share(schedule, t, x_t).sqrt()
+
+
+def picture_without_root(schedule, x_t, t, eps):
+    """The square root on the noise is missing."""
+    return (x_t - (1 - _share(schedule, t, x_t)) * eps) / _share(schedule, t, x_t).sqrt()
+
+
+def picture_off_by_one(schedule, x_t, t, eps):
+    """It is off by one: alpha_bar[t] belongs to time t."""
+    share = _share(schedule, t - 1, x_t)
+    return (x_t - (1 - share).sqrt() * eps) / share.sqrt()
+
+
+def _recovered(invert):
+    x_0, eps = torch.randn(2, 6, 1, 4, 6, generator=torch.Generator().manual_seed(6))  # (B, C, H, W) each
+    t = torch.tensor([1, 100, 250, 400, 600, 700])  # (B,)
+    return invert(NoiseSchedule.linear(), add_noise(NoiseSchedule.linear(), x_0, t, eps), t, eps)
+
+
+FROM_EPS = Exercise(
+    id="02.2",
+    title="The picture from the noise",
+    points=2,
+    solution=x_0_from_eps,
+    forbidden=(NetDenoiser.__call__,),
+    why="It is the closed form, solved for x_0. Near t = T the division by a tiny root makes every error large.",
+    hints=(
+        r"Start from $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ and solve for $x_0$.",
+        "Take the scaled noise away first, then divide.",
+        "`(x_t - noise * eps) / signal`, with `signal` and `noise` of shape (B, 1, 1, 1) and x_t's dtype.",
+    ),
+    trials=(Trial(_recovered, "The pictures that went into add_noise do not come back.", tolerance=1e-3),),
+    mistakes=(
+        picture_not_divided,
+        picture_divided_by_share,
+        picture_plus_noise,
+        picture_whole_noise,
+        picture_without_root,
+        picture_off_by_one,
+    ),
+)
+
+
+def x_0_from_v(schedule: NoiseSchedule, x_t: Tensor, t: Tensor, v: Tensor) -> Tensor:
+    alpha_bar = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)  # (B, 1, 1, 1)
+    signal, noise = alpha_bar.sqrt().to(x_t.dtype), (1 - alpha_bar).sqrt().to(x_t.dtype)
+    return signal * x_t - noise * v
+
+
+def noise_from_v(schedule, x_t, t, v):
+    """This is eps, the other half of the rotation: here x_0 is asked for."""
+    return (1 - _share(schedule, t, x_t)).sqrt() * x_t + _share(schedule, t, x_t).sqrt() * v
+
+
+def rotated_backwards(schedule, x_t, t, v):
+    """The sign is wrong: v contains x_0 with a minus, so v is subtracted."""
+    return _share(schedule, t, x_t).sqrt() * x_t + (1 - _share(schedule, t, x_t)).sqrt() * v
+
+
+def rotated_swapped(schedule, x_t, t, v):
+    """The two factors are swapped: x_t comes with √alpha_bar, v with √(1 − alpha_bar)."""
+    return (1 - _share(schedule, t, x_t)).sqrt() * x_t - _share(schedule, t, x_t).sqrt() * v
+
+
+def rotated_without_roots(schedule, x_t, t, v):
+    """This is what you get without the square roots: it is no rotation any more."""
+    return _share(schedule, t, x_t) * x_t - (1 - _share(schedule, t, x_t)) * v
+
+
+def rotated_as_eps(schedule, x_t, t, v):
+    """This treats v as if it were eps: v is another target, and needs another formula."""
+    share = _share(schedule, t, x_t)
+    return (x_t - (1 - share).sqrt() * v) / share.sqrt()
+
+
+def rotated_off_by_one(schedule, x_t, t, v):
+    """It is off by one: alpha_bar[t] belongs to time t."""
+    share = _share(schedule, t - 1, x_t)
+    return share.sqrt() * x_t - (1 - share).sqrt() * v
+
+
+def _rotated_back(invert):
+    x_t, v = torch.randn(2, 5, 1, 4, 6, generator=torch.Generator().manual_seed(7))  # (B, C, H, W) each
+    return invert(NoiseSchedule.cosine(), x_t, torch.tensor([1, 100, 300, 700, 1000]), v)
+
+
+FROM_V = Exercise(
+    id="02.3",
+    title="The picture from v",
+    points=2,
+    solution=x_0_from_v,
+    forbidden=(NetDenoiser.__call__,),
+    why=r"$(x_t, v)$ is $(x_0, \epsilon)$ rotated, and a rotation is undone by rotating back: no division, nothing explodes.",
+    hints=(
+        r"Write $c = \sqrt{\bar\alpha_t}$ and $s = \sqrt{1-\bar\alpha_t}$: then $x_t = c\,x_0 + s\,\epsilon$ and "
+        r"$v = c\,\epsilon - s\,x_0$, with $c^2 + s^2 = 1$.",
+        r"Work out $c\,x_t - s\,v$ on paper.",
+    ),
+    trials=(Trial(_rotated_back, "It does not come out right with the cosine schedule."),),
+    mistakes=(
+        noise_from_v,
+        rotated_backwards,
+        rotated_swapped,
+        rotated_without_roots,
+        rotated_as_eps,
+        rotated_off_by_one,
+    ),
+)
+
+# --- 02.4 dropped labels ----------------------------------------------------------------------------------------------
 
 
 def labels_kept_with_probability(labels, null_class, probability, generator=None):
@@ -163,7 +303,7 @@ def _all_or_none(drop):
 
 
 DROP_LABELS = Exercise(
-    id="02.2",
+    id="02.4",
     title="Dropping labels",
     points=2,
     solution=training.drop_labels,
@@ -192,7 +332,7 @@ DROP_LABELS = Exercise(
     ),
 )
 
-# --- 02.3 the average of the weights ----------------------------------------------------------------------------------
+# --- 02.5 the average of the weights ----------------------------------------------------------------------------------
 
 
 def ema_inverted(ema, net, decay):
@@ -264,7 +404,7 @@ def _averaged_twice(update):
 
 
 UPDATE_EMA = Exercise(
-    id="02.3",
+    id="02.5",
     title="The average of the weights",
     points=2,
     solution=training.update_ema,
@@ -288,146 +428,6 @@ UPDATE_EMA = Exercise(
         ema_untouched,
         ema_first_only,
         ema_with_gradients,
-    ),
-)
-
-# --- 02.4 and 02.5 the picture from the network's answer --------------------------------------------------------------
-
-
-def _share(schedule: NoiseSchedule, t: Tensor, x: Tensor) -> Tensor:
-    return schedule.alpha_bar[t].to(x.dtype).reshape(-1, 1, 1, 1)  # (B, 1, 1, 1)
-
-
-def x_0_from_eps(schedule: NoiseSchedule, x_t: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-    alpha_bar = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)  # (B, 1, 1, 1)
-    signal, noise = alpha_bar.sqrt().to(x_t.dtype), (1 - alpha_bar).sqrt().to(x_t.dtype)
-    return (x_t - noise * eps) / signal
-
-
-def picture_not_divided(schedule, x_t, t, eps):
-    """What is left after taking the noise away is still shrunk: divide by √alpha_bar."""
-    return x_t - (1 - _share(schedule, t, x_t)).sqrt() * eps
-
-
-def picture_divided_by_share(schedule, x_t, t, eps):
-    """It is divided by alpha_bar, and should be divided by its root."""
-    return (x_t - (1 - _share(schedule, t, x_t)).sqrt() * eps) / _share(schedule, t, x_t)
-
-
-def picture_plus_noise(schedule, x_t, t, eps):
-    """The noise is added once more: take it away."""
-    return (x_t + (1 - _share(schedule, t, x_t)).sqrt() * eps) / _share(schedule, t, x_t).sqrt()
-
-
-def picture_whole_noise(schedule, x_t, t, eps):
-    """eps is taken away unscaled: in x_t it has the factor √(1 − alpha_bar)."""
-    return (x_t - eps) / _share(schedule, t, x_t).sqrt()
-
-
-def picture_without_root(schedule, x_t, t, eps):
-    """The square root on the noise is missing."""
-    return (x_t - (1 - _share(schedule, t, x_t)) * eps) / _share(schedule, t, x_t).sqrt()
-
-
-def picture_off_by_one(schedule, x_t, t, eps):
-    """It is off by one: alpha_bar[t] belongs to time t."""
-    share = _share(schedule, t - 1, x_t)
-    return (x_t - (1 - share).sqrt() * eps) / share.sqrt()
-
-
-def _recovered(invert):
-    x_0, eps = torch.randn(2, 6, 1, 4, 6, generator=torch.Generator().manual_seed(6))  # (B, C, H, W) each
-    t = torch.tensor([1, 100, 250, 400, 600, 700])  # (B,)
-    return invert(NoiseSchedule.linear(), add_noise(NoiseSchedule.linear(), x_0, t, eps), t, eps)
-
-
-FROM_EPS = Exercise(
-    id="02.4",
-    title="The picture from the noise",
-    points=2,
-    solution=x_0_from_eps,
-    forbidden=(NetDenoiser.__call__,),
-    why="It is the closed form, solved for x_0. Near t = T the division by a tiny root makes every error large.",
-    hints=(
-        r"Start from $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ and solve for $x_0$.",
-        "Take the scaled noise away first, then divide.",
-        "`(x_t - noise * eps) / signal`, with `signal` and `noise` of shape (B, 1, 1, 1) and x_t's dtype.",
-    ),
-    trials=(Trial(_recovered, "The pictures that went into add_noise do not come back.", tolerance=1e-3),),
-    mistakes=(
-        picture_not_divided,
-        picture_divided_by_share,
-        picture_plus_noise,
-        picture_whole_noise,
-        picture_without_root,
-        picture_off_by_one,
-    ),
-)
-
-
-def x_0_from_v(schedule: NoiseSchedule, x_t: Tensor, t: Tensor, v: Tensor) -> Tensor:
-    alpha_bar = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)  # (B, 1, 1, 1)
-    signal, noise = alpha_bar.sqrt().to(x_t.dtype), (1 - alpha_bar).sqrt().to(x_t.dtype)
-    return signal * x_t - noise * v
-
-
-def noise_from_v(schedule, x_t, t, v):
-    """This is eps, the other half of the rotation: here x_0 is asked for."""
-    return (1 - _share(schedule, t, x_t)).sqrt() * x_t + _share(schedule, t, x_t).sqrt() * v
-
-
-def rotated_backwards(schedule, x_t, t, v):
-    """The sign is wrong: v contains x_0 with a minus, so v is subtracted."""
-    return _share(schedule, t, x_t).sqrt() * x_t + (1 - _share(schedule, t, x_t)).sqrt() * v
-
-
-def rotated_swapped(schedule, x_t, t, v):
-    """The two factors are swapped: x_t comes with √alpha_bar, v with √(1 − alpha_bar)."""
-    return (1 - _share(schedule, t, x_t)).sqrt() * x_t - _share(schedule, t, x_t).sqrt() * v
-
-
-def rotated_without_roots(schedule, x_t, t, v):
-    """This is what you get without the square roots: it is no rotation any more."""
-    return _share(schedule, t, x_t) * x_t - (1 - _share(schedule, t, x_t)) * v
-
-
-def rotated_as_eps(schedule, x_t, t, v):
-    """This treats v as if it were eps: v is another target, and needs another formula."""
-    share = _share(schedule, t, x_t)
-    return (x_t - (1 - share).sqrt() * v) / share.sqrt()
-
-
-def rotated_off_by_one(schedule, x_t, t, v):
-    """It is off by one: alpha_bar[t] belongs to time t."""
-    share = _share(schedule, t - 1, x_t)
-    return share.sqrt() * x_t - (1 - share).sqrt() * v
-
-
-def _rotated_back(invert):
-    x_t, v = torch.randn(2, 5, 1, 4, 6, generator=torch.Generator().manual_seed(7))  # (B, C, H, W) each
-    return invert(NoiseSchedule.cosine(), x_t, torch.tensor([1, 100, 300, 700, 1000]), v)
-
-
-FROM_V = Exercise(
-    id="02.5",
-    title="The picture from v",
-    points=2,
-    solution=x_0_from_v,
-    forbidden=(NetDenoiser.__call__,),
-    why=r"$(x_t, v)$ is $(x_0, \epsilon)$ rotated, and a rotation is undone by rotating back: no division, nothing explodes.",
-    hints=(
-        r"Write $c = \sqrt{\bar\alpha_t}$ and $s = \sqrt{1-\bar\alpha_t}$: then $x_t = c\,x_0 + s\,\epsilon$ and "
-        r"$v = c\,\epsilon - s\,x_0$, with $c^2 + s^2 = 1$.",
-        r"Work out $c\,x_t - s\,v$ on paper.",
-    ),
-    trials=(Trial(_rotated_back, "It does not come out right with the cosine schedule."),),
-    mistakes=(
-        noise_from_v,
-        rotated_backwards,
-        rotated_swapped,
-        rotated_without_roots,
-        rotated_as_eps,
-        rotated_off_by_one,
     ),
 )
 
@@ -467,4 +467,4 @@ INVERTED_AVERAGE = BugHunt(
     ),
 )
 
-EXERCISES = (NOISE_LOSS, DROP_LABELS, UPDATE_EMA, FROM_EPS, FROM_V, INVERTED_AVERAGE)
+EXERCISES = (NOISE_LOSS, FROM_EPS, FROM_V, DROP_LABELS, UPDATE_EMA, INVERTED_AVERAGE)
