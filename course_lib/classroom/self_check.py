@@ -1,0 +1,285 @@
+"""The self-check questions: shown in a notebook, answered there, and judged with a reason.
+
+All questions stand in ``data/self_check.toml``. ``self_check("sheet-a")`` shows one: the question, a place for the
+learner's own answer where there is something to enter, and the answer, folded. Question and folded answer are
+Markdown, so that they can be read without a kernel and in a notebook that is not trusted.
+"""
+
+import html
+import math
+import re
+import tomllib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+import ipywidgets as widgets
+from IPython.display import display
+
+from course_lib.classroom.progress import record
+from course_lib.files import shipped_file
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong number that a known slip leads to, and which slip it is."""
+
+    value: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a choice: plain text, what it is worth, and why."""
+
+    text: str
+    status: Literal["right", "accepted", "wrong"]
+    why: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, its answer, and what is needed to judge a learner's own.
+
+    ``question`` and ``answer`` are Markdown. All else, and the answer of kind "compare", is plain sentences, as
+    widgets show no Markdown. Maths stands between dollars in both.
+    """
+
+    id: str  # lasting: a learner's ticks are kept by it
+    notebook: str  # the one that teaches it, such as "01_forward_step"
+    kind: Literal["free", "number", "choice", "compare"]
+    question: str
+    answer: str
+    # kind "number": right within tolerance; why it is; a hint for wrong numbers that no known slip leads to
+    value: float = math.nan
+    tolerance: float = math.nan
+    why: str = ""
+    hint: str = ""
+    wrong: tuple[Wrong, ...] = ()
+    options: tuple[Option, ...] = ()  # kind "choice"
+    points: tuple[str, ...] = ()  # kind "compare": what to look for in one's own text
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an entry is right (or accepted), and the sentences that say so and why."""
+
+    right: bool
+    text: str
+
+
+def load_questions() -> dict[str, Question]:
+    """All questions by id, in the order of the file.
+
+    Raises:
+        CourseFileError: if the file is missing or altered.
+    """
+    listed = tomllib.loads(shipped_file("self_check.toml").read_text(encoding="utf-8"))["question"]
+    return {each["id"]: _from_table(each) for each in listed}
+
+
+def _from_table(table: dict) -> Question:
+    parts = {
+        "wrong": tuple(Wrong(**each) for each in table.get("wrong", ())),
+        "options": tuple(Option(**each) for each in table.get("options", ())),
+        "points": tuple(table.get("points", ())),
+    }
+    return Question(**{**table, **parts})
+
+
+# --- judging, without any widget --------------------------------------------------------------------------------------
+
+
+def judge(question: Question, entry: str | Collection[str]) -> Verdict:
+    """Say whether an entry is right, and why; every wrong number and option that is known has a reason of its own.
+
+    Args:
+        question: of kind "number" or "choice".
+        entry: for a number what was typed, such as "0.79" or " 0,79 "; for a choice the text of
+            the chosen option, or the texts of all that are ticked.
+
+    Raises:
+        ValueError: if the question is of another kind, which has no right and wrong.
+    """
+    if question.kind == "number":
+        return _judge_number(question, entry)
+    if question.kind == "choice":
+        return _judge_choice(question, entry)
+    raise ValueError(f"{question.id} has no right and wrong (its kind is {question.kind}): read its answer instead.")
+
+
+def _judge_number(question: Question, entry: str) -> Verdict:
+    if not entry.strip():
+        return Verdict(False, "Nothing is entered yet: type a number, then press Enter.")
+    number = to_number(entry)
+    if number is None:
+        return Verdict(False, f'Not yet: "{entry.strip()}" is no number; write it in digits, such as 12.5 or -3.')
+    if abs(number - question.value) <= question.tolerance:
+        return Verdict(True, f"Right: {question.why}")
+    nearest = min(question.wrong, key=lambda slip: abs(number - slip.value))
+    if abs(number - nearest.value) <= question.tolerance:
+        return Verdict(False, f"Not yet: {nearest.why}")
+    way = "small" if number < question.value else "large"
+    return Verdict(False, f"Not yet: {entry.strip()} is too {way}. {question.hint}")
+
+
+def to_number(entry: str) -> float | None:
+    """The number that was typed, with a point or a comma for the decimals; None if it is none.
+
+    A comma before exactly three digits, as in "1,000", stands for thousands.
+    """
+    text = entry.strip().replace("−", "-")
+    if re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", text):
+        text = text.replace(",", "")
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _judge_choice(question: Question, entry: str | Collection[str]) -> Verdict:
+    texts = {entry} if isinstance(entry, str) else set(entry)
+    chosen = [option for option in question.options if option.text in texts]
+    if not chosen:
+        return Verdict(False, "Nothing is chosen yet: choose first, then press Check.")
+    wrong = [option for option in chosen if option.status == "wrong"]
+    rights = right_options(question)
+    if wrong and len(rights) > 1:  # of several ticks, say which ones are meant
+        return Verdict(False, "Not yet. " + " ".join(f'"{option.text}": {option.why}' for option in wrong))
+    if wrong:
+        return Verdict(False, f"Not yet: {wrong[0].why}")
+    if len(rights) > 1 and not set(rights) <= set(chosen):
+        return Verdict(False, "Not yet: what you have ticked is right, but something is missing.")
+    why = " ".join(option.why for option in chosen)
+    return Verdict(True, f"Right: {why}" if chosen[0].status == "right" else f"Accepted: {why}")
+
+
+def right_options(question: Question) -> list[Option]:
+    """The options that are right; with more than one, all of them have to be ticked."""
+    return [option for option in question.options if option.status == "right"]
+
+
+# --- what a reader sees, with or without a kernel ---------------------------------------------------------------------
+
+
+def self_check(question_id: str) -> None:
+    """Show one question, a place to enter an answer if it has one, and the answer, folded.
+
+    Args:
+        question_id: such as "sheet-a"; ``load_questions()`` has them all.
+
+    Raises:
+        ValueError: if there is no such question, with the ids that exist, the likeliest first.
+    """
+    questions = load_questions()
+    if question_id not in questions:
+        near = get_close_matches(str(question_id), questions, n=len(questions), cutoff=0.5)
+        ids = [*near, *(each for each in questions if each not in near)]
+        raise ValueError(f"there is no question {question_id!r}; choose one of {', '.join(ids)}.")
+    question = questions[question_id]
+    _show_markdown(question_markdown(question))
+    if question.kind != "free":
+        view = {"version_major": 2, "version_minor": 0, "model_id": answer_widget(question).model_id}
+        # As widgets show themselves, but with a sentence for readers for whom no widget can be drawn.
+        instead = "[With a running kernel, run this cell to enter your answer here.]"
+        display({"application/vnd.jupyter.widget-view+json": view, "text/plain": instead}, raw=True)
+    _show_markdown(answer_markdown(question))
+
+
+def _show_markdown(text: str) -> None:
+    display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def question_markdown(question: Question) -> str:
+    """The question, and the options if it is a choice."""
+    options = "".join(f"\n- {option.text}" for option in question.options)
+    return f"**Check yourself.** {question.question.strip()}" + (f"\n{options}" if options else "")
+
+
+def answer_markdown(question: Question) -> str:
+    """The answer, folded, with the reasons for every wrong number and every option."""
+    lines = [f"- **{slip.value:g}**: {slip.why}" for slip in question.wrong]
+    lines += [f"- **{option.text}** ({option.status}): {option.why}" for option in question.options]
+    lines += [f"- {point}" for point in question.points]
+    titles = {
+        "number": "Other numbers, and the slip that leads to each:",
+        "choice": "The options:",
+        "compare": "Look for these points in your own text:",
+    }
+    reasons = "\n".join([f"\n\n{titles[question.kind]}\n", *lines]) if lines else ""
+    # Front ends render Markdown inside only between blank lines, and maths in a summary nowhere.
+    return f"<details><summary>Show answer</summary>\n\n{question.answer.strip()}{reasons}\n\n</details>"
+
+
+# --- the widgets: core ipywidgets, by keyboard alone, in words rather than colours ------------------------------------
+
+
+def answer_widget(question: Question) -> widgets.VBox:
+    """A place to enter an answer (of any kind but "free"), a button, and the verdict in words; it ticks the progress."""
+    kinds = {"number": _number_widget, "choice": _choice_widget, "compare": _compare_widget}
+    return kinds[question.kind](question)
+
+
+def _number_widget(question: Question) -> widgets.VBox:
+    # Not continuous: the value arrives with Enter, or when the field is left.
+    field = widgets.Text(description="Your number:", continuous_update=False, style={"description_width": "initial"})
+    check, below = _check_and_feedback(question, lambda: field.value.strip())
+    field.observe(lambda change: check(), names="value")
+    return widgets.VBox([field, *below])
+
+
+def _choice_widget(question: Question) -> widgets.VBox:
+    texts, wide = [option.text for option in question.options], {"width": "max-content"}
+    if len(right_options(question)) == 1:
+        radio = widgets.RadioButtons(options=texts, index=None, layout=wide)
+        _, below = _check_and_feedback(question, lambda: radio.value or "")
+        return widgets.VBox([radio, *below])
+    boxes = [widgets.Checkbox(description=text, indent=False, layout=wide) for text in texts]
+    _, below = _check_and_feedback(question, lambda: tuple(box.description for box in boxes if box.value))
+    return widgets.VBox([*boxes, *below])
+
+
+def _check_and_feedback(
+    question: Question, read: Callable[[], str | tuple[str, ...]]
+) -> tuple[Callable[[], None], list[widgets.DOMWidget]]:
+    """What checks the entry, and the two widgets below it: the button and the verdict."""
+    button, feedback = widgets.Button(description="Check"), widgets.HTMLMath()
+
+    def check() -> None:
+        entry = read()
+        verdict = judge(question, entry)
+        feedback.value = to_html(verdict.text)
+        if entry:
+            record(f"self-check {question.id}", "done" if verdict.right else "tried")
+
+    button.on_click(lambda _: check())
+    return check, [button, feedback]
+
+
+def _compare_widget(question: Question) -> widgets.VBox:
+    field = widgets.Textarea(placeholder="Your answer, in two or three sentences", rows=5, layout={"width": "100%"})
+    button = widgets.Button(description="Compare")
+    column = {"flex": "1 1 20em", "min_width": "0"}
+    own, model = widgets.HTML(layout=column), widgets.HTMLMath(layout=column)  # dollars in one's own text are no maths
+
+    def compare(_: widgets.Button) -> None:
+        if not field.value.strip():
+            own.value, model.value = to_html("Nothing is written yet: a sentence or two first, then compare."), ""
+            return
+        points = "".join(f"<li>{html.escape(point)}</li>" for point in question.points)
+        own.value = f"<b>Your answer</b>{to_html(field.value)}"
+        model.value = (
+            f"<b>One good answer</b>{to_html(question.answer)}<b>Are these points in yours?</b><ul>{points}</ul>"
+        )
+        record(f"self-check {question.id}", "done")
+
+    button.on_click(compare)
+    return widgets.VBox([field, button, widgets.HBox([own, model], layout={"flex_flow": "row wrap"})])
+
+
+def to_html(text: str) -> str:
+    """Plain text as HTML, escaped; a blank line begins a new paragraph."""
+    paragraphs = re.split(r"\n\s*\n", text.strip())
+    return "".join(f'<p style="line-height: 1.5">{html.escape(paragraph)}</p>' for paragraph in paragraphs)
