@@ -262,6 +262,17 @@ def test_every_exercise_has_right_answers_here():
     assert RIGHT.keys() == EXERCISES.keys()
 
 
+def test_a_run_through_first_untouched_then_solved(shown):
+    for exercise_id in EXERCISES:
+        assert check(exercise_id, stub) is find(exercise_id).solution
+    progress()
+    assert shown[-1].count("○ open") == len(EXERCISES)
+    for exercise_id, answers in RIGHT.items():
+        assert check(exercise_id, answers[0]) is answers[0]
+    progress()
+    assert shown[-1].count("✓ done") == len(EXERCISES)
+
+
 # --- wrong answers ----------------------------------------------------------------------------------------------------
 
 

@@ -8,11 +8,15 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from course_lib.classroom.checks import BugHunt, Exercise
 from course_lib.classroom.colab import FIRST_CELL, stamp, stamped_address
+from course_lib.classroom.exercises import EXERCISES
 
 TOP = Path(__file__).parents[1]
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
+TEACHING = [path for path in NOTEBOOKS if path.stem != "10_practice"]  # which asks, and teaches nothing new
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+each_teaching_notebook = pytest.mark.parametrize("path", TEACHING, ids=lambda path: path.stem)
 
 
 def cells(path, kind):
@@ -20,7 +24,13 @@ def cells(path, kind):
 
 
 def test_the_notebooks_of_the_map_are_there():
-    assert [path.stem for path in NOTEBOOKS] == ["00_start_here", "01_forward_step", "02_training", "03_ddim"]
+    assert [path.stem for path in NOTEBOOKS] == [
+        "00_start_here",
+        "01_forward_step",
+        "02_training",
+        "03_ddim",
+        "10_practice",
+    ]
 
 
 @each_notebook
@@ -42,7 +52,7 @@ def test_valid_small_and_without_leftovers(path):
     assert all(re.fullmatch(r"[a-z0-9-]+", cell.id) for cell in notebook.cells)
 
 
-@each_notebook
+@each_teaching_notebook
 def test_every_figure_has_alternative_text_and_a_sentence_on_what_to_notice(path):
     all_cells = nbformat.read(path, as_version=4).cells
     figures = 0
@@ -70,7 +80,7 @@ def test_begins_with_title_needs_time_and_aims(path):
         assert words in first
 
 
-@each_notebook
+@each_teaching_notebook
 def test_asks_for_predictions_and_asserts_its_claims(path):
     assert any("**Predict before you run:**" in cell.source for cell in cells(path, "markdown"))
     trees = [ast.parse(cell.source) for cell in cells(path, "code")]
@@ -156,3 +166,37 @@ def test_a_notebook_with_another_first_cell_is_refused(two_notebooks):
 def test_the_first_cell_is_one_that_python_can_read():
     json.dumps(FIRST_CELL)
     ast.parse(FIRST_CELL.format(repo="https://github.com/a/b"))
+
+
+# --- the exercises ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda each: each.id)
+def test_each_exercise_stands_in_its_notebook_with_all_its_parts(exercise):
+    (path,) = (path for path in NOTEBOOKS if path.stem.startswith(exercise.id[:2]))
+    name = "exercise-" + exercise.id.replace(".", "-")
+    parts = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells if cell.id.startswith(name)}
+    points = "1 point" if exercise.points == 1 else f"{exercise.points} points"
+    heading, ratings = parts[name].source.splitlines()[0:3:2]
+    assert heading == f"### Exercise {exercise.id} · {exercise.title}"
+    assert re.fullmatch(rf"\*Difficulty\* [●○]{{5}} · \*importance\* [●○]{{5}} · about \d+ minutes · {points}", ratings)
+
+    stub, check = parts[f"{name}-stub"], parts[f"{name}-check"]
+    (written,) = re.findall(r"def (\w+)\(", stub.source)
+    assert stub.source.endswith("    raise NotImplementedError")
+    assert check.source.splitlines()[0] == f'{written} = check("{exercise.id}", {written})'
+    assert "○ Not attempted yet" in check.outputs[0].text
+    assert parts[f"{name}-help"].source == f'hints("{exercise.id}")\nshow_answer("{exercise.id}")'
+    assert exercise.why in parts[f"{name}-help"].outputs[-1].data["text/markdown"]
+    # Lasting ids and points in the metadata: what hands out and grades the notebooks reads them there.
+    assert stub.metadata.exercise == {"id": exercise.id, "role": "answer"}
+    assert check.metadata.exercise == {"id": exercise.id, "role": "check", "points": exercise.points}
+
+
+def test_exercises_stand_in_the_order_of_their_numbers_three_to_six_and_one_bug_hunt_a_notebook():
+    for path in TEACHING[1:]:
+        numbers = [cell.metadata.exercise.id for cell in cells(path, "code") if cell.id.endswith("-check")]
+        own = [each for each in EXERCISES.values() if each.id.startswith(path.stem[:2])]
+        assert numbers == [each.id for each in own]
+        assert 3 <= len([each for each in own if isinstance(each, Exercise)]) <= 6
+        assert len([each for each in own if isinstance(each, BugHunt)]) == 1

@@ -56,7 +56,9 @@ def asked_in(notebook):
 def shown_by(cells, call):
     """The Markdown that the cell with this call has shown, as saved."""
     (cell,) = [cell for cell in cells if cell.source.strip() == call]
-    return "\n".join(output.data["text/markdown"] for output in cell.outputs if "text/markdown" in output.get("data", {}))
+    return "\n".join(
+        output.data["text/markdown"] for output in cell.outputs if "text/markdown" in output.get("data", {})
+    )
 
 
 @pytest.mark.parametrize(("question", "notebook"), QUESTIONS.items())

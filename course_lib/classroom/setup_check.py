@@ -13,7 +13,7 @@ def check_setup() -> bool:
     """Print what is there and what is missing; True if the notebooks can run."""
     checks = [
         _python,
-        *(_package(name) for name in ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm")),
+        *map(_package, ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm", "latex2mathml")),
     ]
     results = [check() for check in [*checks, _files]]
     for good, text in results:
@@ -56,4 +56,4 @@ def _files() -> tuple[bool, str]:
             shipped_file(name)
     except CourseFileError as problem:
         return False, str(problem)
-    return True, f"{len(names)} files of pictures and trained networks, all as they were shipped"
+    return True, f"{len(names)} files of pictures, networks, questions and cards, all as they were shipped"
