@@ -545,9 +545,10 @@ def test_a_place_that_cannot_be_written_to_is_no_error(tmp_path, monkeypatch, ca
 def test_progress_shows_done_tried_and_open(shown):
     record("01.1", "done")
     record("03.5", "tried")
+    record("self-check 01-a", "done")
     progress()
     (text,) = shown
     assert "| 01.1 | One forward step | ✓ done | 2 |" in text
     assert "| 03.5 | DDIM's step | ◐ tried | 3 |" in text
     assert text.count("○ open") == len(EXERCISES) - 2
-    assert f"**2 of {sum(each.points for each in EXERCISES.values())} points.**" in text
+    assert f"**2 of {sum(each.points for each in EXERCISES.values())} points**, and 1 of " in text

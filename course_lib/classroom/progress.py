@@ -48,18 +48,23 @@ def record(item: str, status: Status) -> None:
 
 
 def progress() -> None:
-    """Show which exercises are done, tried and open, notebook by notebook, and the points so far."""
-    from course_lib.classroom.exercises import EXERCISES  # whose checks record their ticks here
+    """Show which exercises are done, tried and open, in all notebooks, the points, and the self-check questions."""
+    from course_lib.classroom.exercises import EXERCISES  # these two record their ticks here
+    from course_lib.classroom.self_check import load_questions
 
     known = ticks()
     marks = {"done": "✓ done", "tried": "◐ tried", None: "○ open"}
     rows = [
         f"| {each.id} | {each.title} | {marks[known.get(each.id)]} | {each.points} |" for each in EXERCISES.values()
     ]
-    reached = sum(each.points for each in EXERCISES.values() if known.get(each.id) == "done")
     table = "\n".join(["| exercise | | status | points |", "|---|---|---|---|", *rows])
+    reached = sum(each.points for each in EXERCISES.values() if known.get(each.id) == "done")
     total = sum(each.points for each in EXERCISES.values())
+    asked = [f"self-check {each.id}" for each in load_questions().values() if each.kind != "free"]
+    answered = sum(known.get(item) == "done" for item in asked)
+    place = str(progress_file()).replace(str(Path.home()), "~")
     text = (
-        f"{table}\n\n**{reached} of {total} points.** The ticks are kept in `{progress_file()}`, on this machine alone."
+        f"{table}\n\n**{reached} of {total} points**, and {answered} of {len(asked)} self-check questions answered. "
+        f"The ticks are kept in `{place}`, on this machine alone."
     )
     display({"text/markdown": text, "text/plain": text}, raw=True)

@@ -81,8 +81,9 @@ class UNet(nn.Module):
         self.down_a = ResBlock(width, width, embedding)
         self.shrink = nn.Conv2d(width, wide, 3, stride=2, padding=1)
         self.down_b = ResBlock(wide, wide, embedding)
+        self.middle_1 = ResBlock(wide, wide, embedding)
         self.attention = SelfAttention(wide)
-        self.middle = ResBlock(wide, wide, embedding)
+        self.middle_2 = ResBlock(wide, wide, embedding)
         self.up_b = ResBlock(2 * wide, wide, embedding)
         self.grow = nn.Conv2d(wide, width, 3, padding=1)
         self.up_a = ResBlock(2 * width, width, embedding)
@@ -110,7 +111,8 @@ class UNet(nn.Module):
         patches = F.pixel_unshuffle(x_t, PATCH)  # (B, 4 channels, H/2, W/2)
         a = self.down_a(self.stem(patches), emb)  # (B, width, H/2, W/2) ────────────────┐
         b = self.down_b(self.shrink(a), emb)  # (B, wide, H/4, W/4) ────────────┐        │
-        m = self.middle(self.attention(b), emb)  # (B, wide, H/4, W/4)          │        │
+        m = self.attention(self.middle_1(b, emb))  # (B, wide, H/4, W/4)        │        │
+        m = self.middle_2(m, emb)  # (B, wide, H/4, W/4)                        │        │
         b = self.up_b(torch.cat([m, b], dim=1), emb)  # (B, wide, H/4, W/4) ◄───┘        │
         b = F.interpolate(self.grow(b), scale_factor=2)  # (B, width, H/2, W/2)          │
         a = self.up_a(torch.cat([b, a], dim=1), emb)  # (B, width, H/2, W/2) ◄───────────┘

@@ -20,7 +20,7 @@ from course_lib.sampling import Rule, ddim_step, last, sample
 from course_lib.schedules import NoiseSchedule
 from course_lib.training import TrainState, denoising_loss, drop_labels, warm_up_then_fall
 
-STEPS, BATCH_SIZE, LABEL_DROP = 6000, 128, 0.1
+STEPS, BATCH_SIZE, LABEL_DROP = 16_000, 128, 0.1
 SCHEDULE = NoiseSchedule.cosine()
 
 
@@ -58,7 +58,7 @@ def _real_features() -> Tensor:
 def main() -> None:
     torch.manual_seed(0)
     data = fashion.train_set()
-    state = TrainState(UNet().to(best_device()))
+    state = TrainState(UNet().to(best_device(), memory_format=torch.channels_last))
     run_training(
         "fashion",
         state,
