@@ -25,6 +25,7 @@ def test_the_classifier_is_as_good_as_its_file_says():
 def test_the_diffusion_model_draws_what_it_is_asked_for():
     """The classifier agrees with the label about as often as when the file was made."""
     said = pretrained.describe("fashion")
+    assert float(said["judged_right_ddim_100"]) >= float(said["judged_right_real"]) - 0.05
     model = pretrained.fashion()
     drawn = draw_garments(model.denoiser, model.schedule.times(25), ddim_step, count=200)
     assert accuracy(pretrained.fashion_classifier(), *drawn) >= float(said["judged_right_ddim_100"]) - 0.08
@@ -107,8 +108,8 @@ def test_the_table_of_samplers_was_measured_on_the_shipped_model_and_says_what_t
     distance = {(row["rule"], row["steps"]): row["frechet_distance"] for row in table["rows"]}
     assert set(distance) == {(rule, steps) for rule in RULES for steps in STEPS[rule]}
     assert min(distance.values()) > table["real_frechet_distance"]
-    ancestral = [row["judged_right"] for row in table["rows"] if row["rule"] == "DDPM"]
-    assert min(ancestral) >= table["real_judged_right"] - 0.05  # the model's own sampler: within five points
+    assert min(row["judged_right"] for row in table["rows"]) >= table["real_judged_right"] - 0.05  # within five points
+    # Few steps may also end nearer to the real ones than many: only further away would contradict the course.
     assert distance["DDIM", 50] < 1.2 * distance["DDIM", 1000]
     assert distance["DDIM", 100] < 1.1 * distance["DDIM", 1000]
     assert all(row["seconds_for_100"] > 0 for row in table["rows"])
