@@ -438,30 +438,67 @@ def test_one_right_number_is_not_enough(capsys):
 # --- bug hunts --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hunt", HUNTS, **by_id)
-def test_a_test_that_lets_everything_pass_is_no_catch(hunt, capsys):
-    check(hunt.id, lambda candidate: None)
-    assert "lets the broken version pass" in capsys.readouterr().out
+def lets_everything_pass(candidate):
+    candidate  # noqa: B018
 
 
-@pytest.mark.parametrize("hunt", HUNTS, **by_id)
-def test_a_test_that_refuses_everything_is_no_catch(hunt, capsys):
-    def refuse(candidate):
-        raise AssertionError("no")
-
-    check(hunt.id, refuse)
-    assert "refuses a correct version too (AssertionError: no" in capsys.readouterr().out
+def refuses_everything(candidate):
+    raise AssertionError("no")
 
 
-def test_a_test_that_counts_its_calls_is_no_catch(capsys):
+def stops_with_another_error(candidate):
+    raise ValueError("no assertion")
+
+
+def takes_no_candidate():
+    raise AssertionError("never called")
+
+
+def never_ends(candidate):
+    while True:
+        pass
+
+
+def refuses_the_third_it_sees():
+    """A test that does not look at what it is handed, and only counts."""
     calls = []
 
-    def refuse_the_third(candidate):
+    def counts(candidate):
         calls.append(candidate)
         assert len(calls) != 3
 
-    check("01.4", refuse_the_third)
-    assert "lets the broken version pass" in capsys.readouterr().out
+    return counts
+
+
+def refuses_by_chance():
+    """A test that tosses a coin: it may be lucky once, and not three times over."""
+    tosses = iter([0, 0, 1, 0, 1, 0, 1, 0, 1])
+    return lambda candidate: exec("assert not toss", {"toss": next(tosses)})
+
+
+@pytest.mark.parametrize("hunt", HUNTS, **by_id)
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: lets_everything_pass, "lets the broken version pass"),
+        (lambda: refuses_everything, "refuses a correct version too (AssertionError: no"),
+        (lambda: stops_with_another_error, "refuses a correct version too (ValueError: no assertion"),
+        (lambda: takes_no_candidate, "refuses a correct version too (TypeError"),
+        (lambda: never_ends, "is there a loop that never ends?"),
+        (refuses_by_chance, "refuses a correct version too (AssertionError"),
+        (lambda: "assert", "without brackets; a str came"),
+    ],
+)
+def test_a_test_that_catches_nothing_is_told_why(hunt, make, message, monkeypatch, capsys):
+    monkeypatch.setattr(checks, "TIME_LIMIT", 0.5)
+    check(hunt.id, make())
+    assert message in capsys.readouterr().out
+    assert ticks() == {hunt.id: "tried"}
+
+
+def test_a_test_that_counts_its_calls_is_no_catch(capsys):
+    check("01.4", refuses_the_third_it_sees())
+    assert "lets the broken version pass" in capsys.readouterr().out  # in the second round
 
 
 def test_stopping_by_another_error_is_no_assertion(capsys):

@@ -98,7 +98,7 @@ def test_every_notebook_asks_its_own_questions_and_shows_its_own_deck():
         assert len([card for card in deck(name) if "sheet" not in card.tags]) >= 6, path.stem
 
 
-def test_the_practice_shows_the_nine_and_prints_all():
+def test_the_practice_shows_the_nine_then_the_full_deck_and_prints_it():
     sources = [cell.source.strip() for cell in code_of(PRACTICE)]
-    assert 'flashcards("sheet")' in sources
+    assert sources.index('flashcards("sheet")') < sources.index('flashcards("all")')
     assert "print_flashcards()" in sources
