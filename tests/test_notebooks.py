@@ -88,6 +88,13 @@ def test_asks_for_predictions_and_asserts_its_claims(path):
 
 
 @each_notebook
+def test_sections_are_numbered_without_a_gap(path):
+    text = "\n".join(cell.source for cell in cells(path, "markdown"))
+    numbers = [int(number) for number in re.findall(r"^## (\d+) · ", text, flags=re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@each_notebook
 def test_folded_answers_are_written_as_every_front_end_renders_them(path):
     for cell in cells(path, "markdown"):
         opened = re.findall(
