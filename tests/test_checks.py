@@ -435,6 +435,12 @@ def test_one_right_number_is_not_enough(capsys):
     assert "One pixel comes out right, but not every picture" in capsys.readouterr().out
 
 
+def test_a_mistake_that_cannot_run_on_an_input_is_not_taken_for_the_learners_error(capsys):
+    linear = NoiseSchedule.linear()
+    check("01.3", lambda schedule, x_0, t, eps: jump_by_views(linear, x_0, t, eps))  # whatever schedule comes
+    assert "It does not come out right for oblong colour pictures with the cosine" in capsys.readouterr().out
+
+
 # --- bug hunts --------------------------------------------------------------------------------------------------------
 
 

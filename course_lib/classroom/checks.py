@@ -85,14 +85,16 @@ class Exercise:
         guarded = _Guarded(answer, self)
         for number, trial in enumerate(self.trials):
             got = trial.run(guarded)
-            if not trial.agrees(got, self.solution):
-                earlier = self.trials[:number]
-                for mistake in self.mistakes:
-                    if trial.agrees(got, mistake) and all(
-                        each.agrees(each.run(mistake), self.solution) for each in earlier
-                    ):
-                        return inspect.getdoc(mistake)
-                return f"{trial.says} {_example(got, trial.run(self.solution))}"
+            if trial.agrees(got, self.solution):
+                continue
+            # A usual mistake passes where the answer has passed, and only then is it tried where the answer fails: one
+            # that fails earlier may not even run here.
+            earlier = self.trials[:number]
+            for mistake in self.mistakes:
+                passed = all(each.agrees(each.run(mistake), self.solution) for each in earlier)
+                if passed and trial.agrees(got, mistake):
+                    return inspect.getdoc(mistake)
+            return f"{trial.says} {_example(got, trial.run(self.solution))}"
         return None
 
 
