@@ -5,6 +5,8 @@ import time
 import pytest
 from hypothesis import settings
 
+from course_lib.classroom import showing
+
 # The same examples in every run, and no deadline: a busy machine is no failure.
 settings.register_profile("course", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("course")
@@ -34,3 +36,17 @@ class NotebookProgress:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
     config.pluginmanager.register(NotebookProgress(config.pluginmanager.get_plugin("terminalreporter")))
+
+
+@pytest.fixture
+def own_progress(tmp_path, monkeypatch):
+    """Ticks of this test alone, not the developer's own."""
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What cells would show, in order, as data by type."""
+    outputs = []
+    monkeypatch.setattr(showing, "display", lambda data, raw: outputs.append(data))
+    return outputs

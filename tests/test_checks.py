@@ -24,18 +24,7 @@ HUNTS = [each for each in EXERCISES.values() if isinstance(each, BugHunt)]
 by_id = {"ids": lambda each: getattr(each, "id", getattr(each, "__name__", None))}
 
 
-@pytest.fixture(autouse=True)
-def _progress_of_the_test(tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """What would be displayed, as text."""
-    texts = []
-    for module in (checks, inspect.getmodule(progress)):
-        monkeypatch.setattr(module, "display", lambda data, raw: texts.append(data["text/markdown"]))
-    return texts
+pytestmark = pytest.mark.usefixtures("own_progress")
 
 
 # --- right answers ----------------------------------------------------------------------------------------------------
@@ -266,11 +255,11 @@ def test_a_run_through_first_untouched_then_solved(shown):
     for exercise_id in EXERCISES:
         assert check(exercise_id, stub) is find(exercise_id).solution
     progress()
-    assert shown[-1].count("○ open") == len(EXERCISES)
+    assert shown[-1]["text/markdown"].count("○ open") == len(EXERCISES)
     for exercise_id, answers in RIGHT.items():
         assert check(exercise_id, answers[0]) is answers[0]
     progress()
-    assert shown[-1].count("✓ done") == len(EXERCISES)
+    assert shown[-1]["text/markdown"].count("✓ done") == len(EXERCISES)
 
 
 # --- wrong answers ----------------------------------------------------------------------------------------------------
@@ -317,7 +306,7 @@ class LyingTensor(torch.Tensor):
 def test_an_untouched_stub_is_open_and_nothing_is_recorded(exercise_id, capsys):
     assert check(exercise_id, stub) is find(exercise_id).solution
     assert "○ Not attempted yet" in capsys.readouterr().out
-    assert ticks() == {}
+    assert not progress_file().exists()
 
 
 @pytest.mark.parametrize("exercise", [each for each in WRITTEN if each.id not in ("02.5", "03.4")], **by_id)
@@ -528,7 +517,7 @@ def test_the_broken_function_is_shown_as_it_is_run(hunt, capsys):
 @pytest.mark.parametrize("exercise", EXERCISES.values(), **by_id)
 def test_hints_open_one_inside_the_other(exercise, shown):
     hints(exercise.id)
-    (text,) = shown
+    (text,) = (data["text/markdown"] for data in shown)
     places = [text.index(hint) for hint in exercise.hints]
     assert len(places) >= 2
     assert places == sorted(places)
@@ -540,7 +529,7 @@ def test_hints_open_one_inside_the_other(exercise, shown):
 @pytest.mark.parametrize("exercise", EXERCISES.values(), **by_id)
 def test_the_answer_is_the_solutions_own_source_and_a_word_on_why(exercise, shown):
     show_answer(exercise.id)
-    (text,) = shown
+    (text,) = (data["text/markdown"] for data in shown)
     assert text.startswith("<details><summary>Show answer</summary>\n\n```python\n")
     assert inspect.getsource(inspect.unwrap(exercise.solution)).rstrip().splitlines()[-1].strip() in text
     assert '"""' not in text
@@ -590,7 +579,7 @@ def test_progress_shows_done_tried_and_open(shown):
     record("03.5", "tried")
     record("self-check 01-a", "done")
     progress()
-    (text,) = shown
+    (text,) = (data["text/markdown"] for data in shown)
     assert "| 01.1 | One forward step | ✓ done | 2 |" in text
     assert "| 03.5 | DDIM's step | ◐ tried | 3 |" in text
     assert text.count("○ open") == len(EXERCISES) - 2

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib.classroom import plots
 from course_lib.classroom.plots import draw_pictures, pick, show, to_png
 from course_lib.classroom.widgets import explore
 
@@ -17,10 +16,8 @@ def pixels(png):
     return plt.imread(io.BytesIO(png))
 
 
-def test_show_gives_an_image_with_its_text_and_closes_the_figure(monkeypatch):
+def test_show_gives_an_image_with_its_text_and_closes_the_figure(shown):
     fig, _ = plt.subplots(figsize=(2, 2))
-    shown = []
-    monkeypatch.setattr(plots, "display", lambda data, raw: shown.append(data))
     show(fig, alt='A "quoted" & <strange> empty figure')
     (data,) = shown
     assert (

@@ -53,14 +53,6 @@ NOTEBOOKS = {
 }
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """What is displayed, in order."""
-    outputs = []
-    monkeypatch.setattr(module, "display", lambda data, raw: outputs.append(data))
-    return outputs
-
-
 def named(ids):
     return [Card(each, f"{each}?", f"{each}.", "01_forward_step", ()) for each in ids]
 
@@ -70,13 +62,6 @@ def count_words(text):
 
 
 # ---- The file ----
-
-
-def test_the_nine_of_the_sheet_come_first():
-    assert [card.id for card in CARDS[:9]] == [f"sheet-{i}" for i in range(1, 10)]
-    assert deck("sheet") == CARDS[:9]
-    taught_in = [card.notebook[:2] for card in CARDS[:9]]
-    assert taught_in == ["01", "01", "02", "03", "04", "05", "06", "08", "04"]
 
 
 # What the sheet's cards say, fact by fact: a later hand may reword them, and must not lose one.

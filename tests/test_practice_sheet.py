@@ -63,7 +63,6 @@ def shown_by(cells, call):
 
 @pytest.mark.parametrize(("question", "notebook"), QUESTIONS.items())
 def test_each_question_stands_in_its_notebook_and_in_the_practice(question, notebook):
-    assert load_questions()[question].notebook == notebook
     answer = answer_markdown(load_questions()[question])
     for place in (notebook, PRACTICE):
         cells = code_of(place)
@@ -82,8 +81,12 @@ def test_each_card_is_in_its_notebooks_deck_and_among_the_nine(card, notebook):
     assert card in [each.id for each in deck(notebook)]
 
 
-def test_the_nine_come_first():
-    assert [each.id for each in load_cards()][:9] == list(CARDS)
+def test_the_questions_and_the_nine_cards_of_the_sheet_belong_to_their_notebooks():
+    sheet = {each.id: each.notebook for each in load_questions().values() if each.id.startswith("sheet-")}
+    assert sheet == QUESTIONS
+    nine = load_cards()[:9]  # they come first
+    assert deck("sheet") == nine
+    assert [(each.id, each.notebook) for each in nine] == list(CARDS.items())
 
 
 def test_every_notebook_asks_its_own_questions_and_shows_its_own_deck():

@@ -22,10 +22,10 @@ from types import CodeType
 from typing import Any
 
 import torch
-from IPython.display import display
 from torch import Tensor, nn
 
 from course_lib.classroom.progress import record
+from course_lib.classroom.showing import show_markdown
 from course_lib.schedules import NoiseSchedule
 
 TIME_LIMIT = 20.0  # seconds for one check; a right answer takes a small part of one
@@ -179,14 +179,14 @@ def hints(exercise_id: str) -> None:
     for number, hint in reversed(list(enumerate(exercise.hints, start=1))):
         inside = f"\n\n{nested}" if nested else ""
         nested = f"<details><summary>Hint {number} of {len(exercise.hints)}</summary>\n\n{hint}{inside}\n\n</details>"
-    _display_markdown(nested)
+    show_markdown(nested)
 
 
 def show_answer(exercise_id: str) -> None:
     """The solution of an exercise, folded, with a word on why."""
     exercise = find(exercise_id)
     source = f"```python\n{source_of(exercise.solution)}\n```"
-    _display_markdown(f"<details><summary>Show answer</summary>\n\n{source}\n\n{exercise.why}\n\n</details>")
+    show_markdown(f"<details><summary>Show answer</summary>\n\n{source}\n\n{exercise.why}\n\n</details>")
 
 
 def show_source(exercise_id: str) -> None:
@@ -216,10 +216,6 @@ def source_of(function: Callable) -> str:
         docstring = definition.body[0]
         del lines[docstring.lineno - 1 : docstring.end_lineno]
     return "\n".join(lines)
-
-
-def _display_markdown(text: str) -> None:
-    display({"text/markdown": text, "text/plain": text}, raw=True)
 
 
 # --- judging, whatever the answer does --------------------------------------------------------------------------------
@@ -326,8 +322,6 @@ def _require_kind(result: Any, expected: Any) -> None:
             raise WrongAnswerError(
                 f"The dtype should be {expected.dtype}, but it is {result.dtype}: convert with .to(…)."
             )
-    elif isinstance(expected, float) and type(result) not in (float, int):
-        raise WrongAnswerError(f"Your function should return a number, but a {type(result).__name__} came.")
     elif isinstance(expected, list) and type(result) is not list:
         raise WrongAnswerError(f"Your function should return a list, but a {type(result).__name__} came.")
 
@@ -367,8 +361,6 @@ def _same(old: Any, new: Any) -> bool:
 
 def _example(got: Tensor, wanted: Tensor) -> str:
     """The first number that differs, for the learner to think about."""
-    if got.shape != wanted.shape:
-        return f"The shape should be {tuple(wanted.shape)}, but it is {tuple(got.shape)}."
     got, wanted = got.double().flatten(), wanted.double().flatten()
     worst = int((got - wanted).abs().nan_to_num(nan=torch.inf).argmax())
     return f"For one input it gives {got[worst].item():.4g}, where {wanted[worst].item():.4g} is right."

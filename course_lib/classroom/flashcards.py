@@ -21,7 +21,6 @@ from itertools import count
 from pathlib import Path
 
 import ipywidgets as widgets
-from IPython.display import display
 from latex2mathml.converter import convert as to_mathml
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
@@ -29,6 +28,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 
+from course_lib.classroom.showing import show_html, show_markdown, show_widget
 from course_lib.files import atomic_write, shipped_file
 
 TITLE = "Diffusion models: flashcards"
@@ -152,10 +152,9 @@ def _paragraphs(card: Card, translate: Callable[[str], str]) -> str:
 def flashcards(name: str = "all") -> None:
     """Show a deck, named as in ``deck``: card by card with buttons and, folded below, as text for who has no kernel."""
     cards = deck(name)
-    view = {"version_major": 2, "version_minor": 0, "model_id": learn(cards, random.Random()).model_id}
     instead = "[Run this cell to learn with buttons. All cards of the deck are below, as text.]"
-    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": instead}, raw=True)
-    display({"text/markdown": as_markdown(cards), "text/plain": f"[{len(cards)} flashcards as text]"}, raw=True)
+    show_widget(learn(cards, random.Random()), plain=instead)
+    show_markdown(as_markdown(cards), plain=f"[{len(cards)} flashcards as text]")
 
 
 def learn(cards: Sequence[Card], generator: random.Random) -> widgets.VBox:
@@ -258,7 +257,7 @@ def print_flashcards(name: str = "all") -> None:
         "button is dead. If the browser keeps the window from opening, write a file instead, in a terminal:"
     )
     shown = f"<p>{button}</p><p>{html.escape(text)} <code>{html.escape(instead)}</code></p>"
-    display({"text/html": shown, "text/plain": f"{text} {instead}"}, raw=True)
+    show_html(shown, plain=f"{text} {instead}")
 
 
 def write_html(cards: Sequence[Card], path: Path) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import display
 from matplotlib.figure import Figure
 from torch import Tensor
+
+from course_lib.classroom.showing import show_html
 
 # Okabe, Ito 2008, *Color Universal Design*; in an order in which neighbours differ in lightness too.
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = (
@@ -61,7 +62,7 @@ def show(fig: Figure, alt: str) -> None:
     source = base64.b64encode(to_png(fig)).decode()
     text = html.escape(alt, quote=True)
     image = f'<img alt="{text}" src="data:image/png;base64,{source}" style="max-width: 100%; background: white">'
-    display({"text/html": image, "text/plain": f"[Figure: {alt}]"}, raw=True)
+    show_html(image, plain=f"[Figure: {alt}]")
 
 
 def to_png(fig: Figure) -> bytes:

@@ -10,8 +10,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from IPython.display import display
-
+from course_lib.classroom.showing import show_markdown
 from course_lib.files import atomic_write
 
 Status = Literal["done", "tried"]
@@ -28,11 +27,9 @@ def ticks() -> dict[str, Status]:
         known = json.loads(progress_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return (
-        {item: status for item, status in known.items() if status in ("done", "tried")}
-        if isinstance(known, dict)
-        else {}
-    )
+    if not isinstance(known, dict):
+        return {}
+    return {item: status for item, status in known.items() if status in ("done", "tried")}
 
 
 def record(item: str, status: Status) -> None:
@@ -60,11 +57,11 @@ def progress() -> None:
     table = "\n".join(["| exercise | | status | points |", "|---|---|---|---|", *rows])
     reached = sum(each.points for each in EXERCISES.values() if known.get(each.id) == "done")
     total = sum(each.points for each in EXERCISES.values())
-    asked = [f"self-check {each.id}" for each in load_questions().values() if each.kind != "free"]
+    asked = [each.tick for each in load_questions().values() if each.kind != "free"]
     answered = sum(known.get(item) == "done" for item in asked)
     place = str(progress_file()).replace(str(Path.home()), "~")
     text = (
         f"{table}\n\n**{reached} of {total} points**, and {answered} of {len(asked)} self-check questions answered. "
         f"The ticks are kept in `{place}`, on this machine alone."
     )
-    display({"text/markdown": text, "text/plain": text}, raw=True)
+    show_markdown(text)

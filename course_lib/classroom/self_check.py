@@ -15,9 +15,9 @@ from difflib import get_close_matches
 from typing import Literal
 
 import ipywidgets as widgets
-from IPython.display import display
 
 from course_lib.classroom.progress import record
+from course_lib.classroom.showing import show_markdown, show_widget
 from course_lib.files import shipped_file
 
 
@@ -59,6 +59,11 @@ class Question:
     wrong: tuple[Wrong, ...] = ()
     options: tuple[Option, ...] = ()  # kind "choice"
     points: tuple[str, ...] = ()  # kind "compare": what to look for in one's own text
+
+    @property
+    def tick(self) -> str:
+        """What the progress file knows the question by."""
+        return f"self-check {self.id}"
 
 
 @dataclass(frozen=True)
@@ -179,17 +184,10 @@ def self_check(question_id: str) -> None:
         ids = [*near, *(each for each in questions if each not in near)]
         raise ValueError(f"there is no question {question_id!r}; choose one of {', '.join(ids)}.")
     question = questions[question_id]
-    _show_markdown(question_markdown(question))
+    show_markdown(question_markdown(question))
     if question.kind != "free":
-        view = {"version_major": 2, "version_minor": 0, "model_id": answer_widget(question).model_id}
-        # As widgets show themselves, but with a sentence for readers for whom no widget can be drawn.
-        instead = "[With a running kernel, run this cell to enter your answer here.]"
-        display({"application/vnd.jupyter.widget-view+json": view, "text/plain": instead}, raw=True)
-    _show_markdown(answer_markdown(question))
-
-
-def _show_markdown(text: str) -> None:
-    display({"text/markdown": text, "text/plain": text}, raw=True)
+        show_widget(answer_widget(question), plain="[With a running kernel, run this cell to enter your answer here.]")
+    show_markdown(answer_markdown(question))
 
 
 def question_markdown(question: Question) -> str:
@@ -252,7 +250,7 @@ def _check_and_feedback(
         verdict = judge(question, entry)
         feedback.value = to_html(verdict.text)
         if entry:
-            record(f"self-check {question.id}", "done" if verdict.right else "tried")
+            record(question.tick, "done" if verdict.right else "tried")
 
     button.on_click(lambda _: check())
     return check, [button, feedback]
@@ -273,7 +271,7 @@ def _compare_widget(question: Question) -> widgets.VBox:
         model.value = (
             f"<b>One good answer</b>{to_html(question.answer)}<b>Are these points in yours?</b><ul>{points}</ul>"
         )
-        record(f"self-check {question.id}", "done")
+        record(question.tick, "done")
 
     button.on_click(compare)
     return widgets.VBox([field, button, widgets.HBox([own, model], layout={"flex_flow": "row wrap"})])

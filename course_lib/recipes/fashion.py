@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from course_lib.datasets import fashion
 from course_lib.denoisers import Clipped, NetDenoiser
-from course_lib.device import best_device
+from course_lib.device import best_device, on_best_device
 from course_lib.metrics import accuracy, frechet_distance, in_batches
 from course_lib.networks.unet import UNet
 from course_lib.pretrained import fashion_classifier, save_weights
@@ -58,7 +58,7 @@ def _real_features() -> Tensor:
 def main() -> None:
     torch.manual_seed(0)
     data = fashion.train_set()
-    state = TrainState(UNet().to(best_device(), memory_format=torch.channels_last))
+    state = TrainState(on_best_device(UNet()))
     run_training(
         "fashion",
         state,

@@ -157,33 +157,33 @@ ALPHA_BAR = Exercise(
 # --- 01.3 the closed form ---------------------------------------------------------------------------------------------
 
 
-def _share(schedule: NoiseSchedule, t: Tensor, x: Tensor) -> Tensor:
-    return schedule.alpha_bar[t].to(x.dtype).reshape(-1, 1, 1, 1)  # (B, 1, 1, 1)
-
-
 def jump_without_roots(schedule, x_0, t, eps):
     """This is what you get without the square roots: in the middle nearly half of the variance would be missing."""
-    return _share(schedule, t, x_0) * x_0 + (1 - _share(schedule, t, x_0)) * eps
+    share = schedule.at(t, x_0).to(x_0)  # (B, 1, 1, 1)
+    return share * x_0 + (1 - share) * eps
 
 
 def jump_without_root_on_noise(schedule, x_0, t, eps):
     """The square root on the noise is missing: its factor is √(1 − alpha_bar)."""
-    return _share(schedule, t, x_0).sqrt() * x_0 + (1 - _share(schedule, t, x_0)) * eps
+    share = schedule.at(t, x_0).to(x_0)  # (B, 1, 1, 1)
+    return share.sqrt() * x_0 + (1 - share) * eps
 
 
 def jump_one_minus_root(schedule, x_0, t, eps):
     """The noise has the factor 1 − √alpha_bar, and should have √(1 − alpha_bar): the root goes around all of it."""
-    return _share(schedule, t, x_0).sqrt() * x_0 + (1 - _share(schedule, t, x_0).sqrt()) * eps
+    share = schedule.at(t, x_0).to(x_0)  # (B, 1, 1, 1)
+    return share.sqrt() * x_0 + (1 - share.sqrt()) * eps
 
 
 def jump_swapped(schedule, x_0, t, eps):
     """The two factors are swapped: at t = 0 the picture should be untouched."""
-    return (1 - _share(schedule, t, x_0)).sqrt() * x_0 + _share(schedule, t, x_0).sqrt() * eps
+    share = schedule.at(t, x_0).to(x_0)  # (B, 1, 1, 1)
+    return (1 - share).sqrt() * x_0 + share.sqrt() * eps
 
 
 def jump_off_by_one(schedule, x_0, t, eps):
     """It is off by one: alpha_bar[t] belongs to time t, since alpha_bar[0] is the clean picture."""
-    share = _share(schedule, (t - 1).clamp(min=0), x_0)
+    share = schedule.at((t - 1).clamp(min=0), x_0).to(x_0)
     return share.sqrt() * x_0 + (1 - share).sqrt() * eps
 
 

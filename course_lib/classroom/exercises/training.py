@@ -1,5 +1,7 @@
 """The exercises of notebook 02: the loss, two conversions, dropped labels, the average, and a bug hunt."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -109,10 +111,6 @@ NOISE_LOSS = Exercise(
 # --- 02.2 and 02.3 the picture from the network's answer --------------------------------------------------------------
 
 
-def _share(schedule: NoiseSchedule, t: Tensor, x: Tensor) -> Tensor:
-    return schedule.alpha_bar[t].to(x.dtype).reshape(-1, 1, 1, 1)  # (B, 1, 1, 1)
-
-
 def x_0_from_eps(schedule: NoiseSchedule, x_t: Tensor, t: Tensor, eps: Tensor) -> Tensor:
     alpha_bar = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)  # (B, 1, 1, 1)
     signal, noise = alpha_bar.sqrt().to(x_t.dtype), (1 - alpha_bar).sqrt().to(x_t.dtype)
@@ -121,32 +119,37 @@ def x_0_from_eps(schedule: NoiseSchedule, x_t: Tensor, t: Tensor, eps: Tensor) -
 
 def picture_not_divided(schedule, x_t, t, eps):
     """What is left after taking the noise away is still shrunk: divide by √alpha_bar."""
-    return x_t - (1 - _share(schedule, t, x_t)).sqrt() * eps
+    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
+    return x_t - (1 - share).sqrt() * eps
 
 
 def picture_divided_by_share(schedule, x_t, t, eps):
     """It is divided by alpha_bar, and should be divided by its root."""
-    return (x_t - (1 - _share(schedule, t, x_t)).sqrt() * eps) / _share(schedule, t, x_t)
+    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
+    return (x_t - (1 - share).sqrt() * eps) / share
 
 
 def picture_plus_noise(schedule, x_t, t, eps):
     """The noise is added once more: take it away."""
-    return (x_t + (1 - _share(schedule, t, x_t)).sqrt() * eps) / _share(schedule, t, x_t).sqrt()
+    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
+    return (x_t + (1 - share).sqrt() * eps) / share.sqrt()
 
 
 def picture_whole_noise(schedule, x_t, t, eps):
     """eps is taken away unscaled: in x_t it has the factor √(1 − alpha_bar)."""
-    return (x_t - eps) / _share(schedule, t, x_t).sqrt()
+    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
+    return (x_t - eps) / share.sqrt()
 
 
 def picture_without_root(schedule, x_t, t, eps):
     """The square root on the noise is missing."""
-    return (x_t - (1 - _share(schedule, t, x_t)) * eps) / _share(schedule, t, x_t).sqrt()
+    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
+    return (x_t - (1 - share) * eps) / share.sqrt()
 
 
 def picture_off_by_one(schedule, x_t, t, eps):
     """It is off by one: alpha_bar[t] belongs to time t."""
-    share = _share(schedule, t - 1, x_t)
+    share = schedule.at(t - 1, x_t).to(x_t)
     return (x_t - (1 - share).sqrt() * eps) / share.sqrt()
 
 
@@ -188,33 +191,37 @@ def x_0_from_v(schedule: NoiseSchedule, x_t: Tensor, t: Tensor, v: Tensor) -> Te
 
 def noise_from_v(schedule, x_t, t, v):
     """This is eps, the other half of the rotation: here x_0 is asked for."""
-    return (1 - _share(schedule, t, x_t)).sqrt() * x_t + _share(schedule, t, x_t).sqrt() * v
+    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
+    return (1 - share).sqrt() * x_t + share.sqrt() * v
 
 
 def rotated_backwards(schedule, x_t, t, v):
     """The sign is wrong: v contains x_0 with a minus, so v is subtracted."""
-    return _share(schedule, t, x_t).sqrt() * x_t + (1 - _share(schedule, t, x_t)).sqrt() * v
+    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
+    return share.sqrt() * x_t + (1 - share).sqrt() * v
 
 
 def rotated_swapped(schedule, x_t, t, v):
     """The two factors are swapped: x_t comes with √alpha_bar, v with √(1 − alpha_bar)."""
-    return (1 - _share(schedule, t, x_t)).sqrt() * x_t - _share(schedule, t, x_t).sqrt() * v
+    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
+    return (1 - share).sqrt() * x_t - share.sqrt() * v
 
 
 def rotated_without_roots(schedule, x_t, t, v):
     """This is what you get without the square roots: it is no rotation any more."""
-    return _share(schedule, t, x_t) * x_t - (1 - _share(schedule, t, x_t)) * v
+    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
+    return share * x_t - (1 - share) * v
 
 
 def rotated_as_eps(schedule, x_t, t, v):
     """This treats v as if it were eps: v is another target, and needs another formula."""
-    share = _share(schedule, t, x_t)
+    share = schedule.at(t, x_t).to(x_t)
     return (x_t - (1 - share).sqrt() * v) / share.sqrt()
 
 
 def rotated_off_by_one(schedule, x_t, t, v):
     """It is off by one: alpha_bar[t] belongs to time t."""
-    share = _share(schedule, t - 1, x_t)
+    share = schedule.at(t - 1, x_t).to(x_t)
     return share.sqrt() * x_t - (1 - share).sqrt() * v
 
 
@@ -335,34 +342,34 @@ DROP_LABELS = Exercise(
 # --- 02.5 the average of the weights ----------------------------------------------------------------------------------
 
 
+def _replace(ema: nn.Module, net: nn.Module, rule: Callable[[Tensor, Tensor], Tensor]) -> None:
+    for average, current in zip(ema.parameters(), net.parameters(), strict=True):
+        average.data = rule(average.data, current.data)
+
+
 def ema_inverted(ema, net, decay):
     """The two shares are the wrong way round: decay is what is kept of the average, and 1 − decay what is new."""
-    for average, current in zip(ema.parameters(), net.parameters(), strict=True):
-        average.data = (1 - decay) * average.data + decay * current.data
+    _replace(ema, net, lambda average, current: (1 - decay) * average + decay * current)
 
 
 def ema_copied(ema, net, decay):
     """This copies the current weights: the average has to keep most of what it was."""
-    for average, current in zip(ema.parameters(), net.parameters(), strict=True):
-        average.data = current.data.clone()
+    _replace(ema, net, lambda average, current: current.clone())
 
 
 def ema_half(ema, net, decay):
     """This is the mean of both: the share of the old average is decay, not a half."""
-    for average, current in zip(ema.parameters(), net.parameters(), strict=True):
-        average.data = (average.data + current.data) / 2
+    _replace(ema, net, lambda average, current: (average + current) / 2)
 
 
 def ema_without_share(ema, net, decay):
     """The new weights are added whole: they get the share 1 − decay, or the average grows without end."""
-    for average, current in zip(ema.parameters(), net.parameters(), strict=True):
-        average.data = decay * average.data + current.data
+    _replace(ema, net, lambda average, current: decay * average + current)
 
 
 def ema_only_shrunk(ema, net, decay):
     """The average only shrinks: the share 1 − decay of the current weights is missing."""
-    for average in ema.parameters():
-        average.data = decay * average.data
+    _replace(ema, net, lambda average, current: decay * average)
 
 
 def ema_untouched(ema, net, decay):
