@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from course_lib.classroom.plots import draw_pictures, pick, show, to_png
-from course_lib.classroom.widgets import explore
+from course_lib.classroom.widgets import explore, explorer
 
 
 def pixels(png):
@@ -74,7 +74,7 @@ def draw(level):
 
 def test_a_slider_redraws_in_place():
     slider = widgets.IntSlider(value=1, min=0, max=10)
-    box = explore(draw, level=slider)
+    box = explorer(draw, level=slider)
     image = box.children[-1]
     before = image.value
     assert pixels(before).shape == pixels(to_png(draw(1))).shape
@@ -88,11 +88,19 @@ def test_a_slider_redraws_in_place():
 
 def test_an_error_behind_a_slider_is_seen():
     slider = widgets.IntSlider(value=1, min=0, max=10)
-    problem = explore(draw, level=slider).children[-2]
+    problem = explorer(draw, level=slider).children[-2]
     slider.value = 9
     assert problem.value == "ValueError: nine is too much"
     slider.value = 2
     assert problem.value == ""
     with pytest.raises(ValueError, match="nine is too much"):
-        explore(draw, level=widgets.IntSlider(value=9, min=0, max=10))
+        explorer(draw, level=widgets.IntSlider(value=9, min=0, max=10))
+    plt.close("all")
+
+
+def test_explore_shows_the_widget_and_a_sentence_for_readers_without_a_kernel(shown):
+    assert explore(draw, level=widgets.IntSlider(value=1, min=0, max=10)) is None
+    (data,) = shown
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"]
+    assert "run this cell to move the controls" in data["text/plain"]
     plt.close("all")

@@ -20,29 +20,30 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.mathtext import MathTextParser
 from pypdf import PdfReader
 
-from course_lib.classroom import flashcards as module
-from course_lib.classroom.flashcards import (
+from course_lib.classroom.card_files import (
     FLOOR,
     HEIGHT,
     MARGIN,
     WIDTH,
-    Card,
-    again,
-    as_markdown,
-    deck,
-    describe,
-    flashcards,
-    good,
+    draw_page,
     html_page,
     lay_out,
-    learn,
-    load_cards,
-    print_flashcards,
-    shuffle,
-    start,
     write_anki,
     write_html,
     write_pdf,
+)
+from course_lib.classroom.cards import Card, deck, load_cards
+from course_lib.classroom.flashcards import (
+    again,
+    as_markdown,
+    describe,
+    flashcards,
+    good,
+    learn,
+    main,
+    print_flashcards,
+    shuffle,
+    start,
 )
 
 CARDS = load_cards()
@@ -394,7 +395,7 @@ def test_the_layout_stays_within_the_margins(card):
 
 def ink(card):
     """Where a card's drawing is not white, (297, 419), a pixel a point; row 0 is the top."""
-    canvas = FigureCanvasAgg(module._draw(card))
+    canvas = FigureCanvasAgg(draw_page(card))
     canvas.figure.set_dpi(72)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].min(axis=-1) < 200
@@ -467,7 +468,7 @@ def test_without_genanki_one_sentence_says_what_to_do(tmp_path, monkeypatch):
 
 def run(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["flashcards", *(str(each) for each in arguments)])
-    module.main()
+    main()
 
 
 def test_the_command_writes_what_it_is_asked_for(tmp_path, monkeypatch, capsys):

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_lib.classroom.flashcards import deck, load_cards
+from course_lib.classroom.cards import deck, load_cards
 from course_lib.classroom.self_check import answer_markdown, load_questions
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"

@@ -409,6 +409,12 @@ def test_a_choice_begins_with_nothing_chosen():
         inside(box, kind) for kind in (widgets.RadioButtons, widgets.Button, widgets.HTMLMath)
     )
     assert radio.value is None
+    assert [letter for letter, _ in radio.options] == [
+        "A",
+        "B",
+        "C",
+        "D",
+    ]  # the options themselves stand in the question
     button.click()
     assert sentence(feedback).startswith("Nothing is chosen yet")
     assert ticks() == {}
@@ -426,7 +432,7 @@ def test_a_choice_begins_with_nothing_chosen():
 def test_a_choice_of_several():
     box = answer_widget(QUESTIONS["00-d"])
     boxes, (button,), (feedback,) = (inside(box, kind) for kind in (widgets.Checkbox, widgets.Button, widgets.HTMLMath))
-    assert [each.value for each in boxes] == [False] * 4
+    assert [(each.description, each.value) for each in boxes] == [(letter, False) for letter in "ABCD"]
     button.click()
     assert sentence(feedback).startswith("Nothing is chosen yet")
     boxes[0].value = True
@@ -462,6 +468,16 @@ def test_free_text_beside_the_model_answer(question):
     assert model.value == ""
 
 
+def test_a_free_answer_is_ticked_by_whoever_gave_it():
+    box = answer_widget(QUESTIONS["sheet-q1"])
+    (status,), (known, missed) = inside(box, widgets.Label), inside(box, widgets.Button)
+    assert ticks() == {}
+    missed.click()
+    assert (ticks(), status.value[:15]) == ({"self-check sheet-q1": "tried"}, "Ticked as tried")
+    known.click()
+    assert (ticks(), status.value[:14]) == ({"self-check sheet-q1": "done"}, "Ticked as done")
+
+
 def test_paragraphs_and_escapes():
     assert re.sub(' style="[^"]+"', "", to_html("a < b\n\n $x$ \n")) == "<p>a &lt; b</p><p> $x$</p>"
 
@@ -476,12 +492,12 @@ def test_the_static_form_stands_on_its_own(question, shown):
         question_markdown(question),
         answer_markdown(question),
     ]
-    asked, answered = shown[0]["text/markdown"], shown[-1]["text/markdown"]
+    asked, answered = (output["text/markdown"] for output in shown if "text/markdown" in output)
     assert question.question.strip() in asked
     assert question.answer.strip() in answered
-    for each in question.options:
-        assert f"\n- {each.text}" in asked
-        assert each.why in answered
+    for letter, each in zip("ABCDEFGH", question.options, strict=False):
+        assert f"\n- **{letter}** · {each.text}" in asked
+        assert f"\n- **{letter} · {each.text}** ({each.status}): {each.why}" in answered
     for slip in question.wrong:
         assert f"**{slip.value:g}**: {slip.why}" in answered
     assert all(point in answered for point in question.points)
@@ -493,15 +509,13 @@ def test_the_static_form_stands_on_its_own(question, shown):
 
 
 @each_question
-def test_a_widget_between_question_and_answer_where_there_is_something_to_enter(question, shown):
+def test_an_answer_is_entered_above_the_right_one_and_a_free_one_is_ticked_below_it(question, shown):
     self_check(question.id)
+    place = 2 if question.kind == "free" else 1
     view = "application/vnd.jupyter.widget-view+json"
-    if question.kind == "free":
-        assert len(shown) == 2
-    else:
-        assert len(shown) == 3
-        assert shown[1][view]["model_id"]
-        assert shown[1]["text/plain"].startswith("[With a running kernel")
+    assert [view in output for output in shown] == [each == place for each in range(3)]
+    assert shown[place][view]["model_id"]
+    assert shown[place]["text/plain"].startswith("[With a running kernel")
 
 
 def test_an_unknown_question_is_answered_with_those_that_exist():

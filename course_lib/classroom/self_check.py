@@ -1,8 +1,8 @@
 """The self-check questions: shown in a notebook, answered there, and judged with a reason.
 
 All questions stand in ``data/self_check.toml``. ``self_check("sheet-a")`` shows one: the question, a place for the
-learner's own answer where there is something to enter, and the answer, folded. Question and folded answer are
-Markdown, so that they can be read without a kernel and in a notebook that is not trusted.
+learner's own answer, and the answer, folded; whether a free answer was right, only the learner can tick. Question and
+folded answer are Markdown, so that they can be read without a kernel and in a notebook that is not trusted.
 """
 
 import html
@@ -12,11 +12,12 @@ import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
+from string import ascii_uppercase
 from typing import Literal
 
 import ipywidgets as widgets
 
-from course_lib.classroom.progress import record
+from course_lib.classroom.progress import Status, record
 from course_lib.classroom.showing import show_markdown, show_widget
 from course_lib.files import shipped_file
 
@@ -166,6 +167,11 @@ def right_options(question: Question) -> list[Option]:
     return [option for option in question.options if option.status == "right"]
 
 
+def lettered(question: Question) -> list[tuple[str, Option]]:
+    """The options of a choice, each with its letter."""
+    return list(zip(ascii_uppercase, question.options, strict=False))
+
+
 # --- what a reader sees, with or without a kernel ---------------------------------------------------------------------
 
 
@@ -185,21 +191,26 @@ def self_check(question_id: str) -> None:
         raise ValueError(f"there is no question {question_id!r}; choose one of {', '.join(ids)}.")
     question = questions[question_id]
     show_markdown(question_markdown(question))
-    if question.kind != "free":
+    if question.kind == "free":  # only whoever has read the answer can say whether their own was as good
+        show_markdown(answer_markdown(question))
+        show_widget(answer_widget(question), plain="[With a running kernel, run this cell to tick what you knew.]")
+    else:
         show_widget(answer_widget(question), plain="[With a running kernel, run this cell to enter your answer here.]")
-    show_markdown(answer_markdown(question))
+        show_markdown(answer_markdown(question))
 
 
 def question_markdown(question: Question) -> str:
-    """The question, and the options if it is a choice."""
-    options = "".join(f"\n- {option.text}" for option in question.options)
+    """The question, and the options if it is a choice, each with the letter that stands at its button."""
+    options = "".join(f"\n- **{letter}** · {option.text}" for letter, option in lettered(question))
     return f"**Check yourself.** {question.question.strip()}" + (f"\n{options}" if options else "")
 
 
 def answer_markdown(question: Question) -> str:
     """The answer, folded, with the reasons for every wrong number and every option."""
     lines = [f"- **{slip.value:g}**: {slip.why}" for slip in question.wrong]
-    lines += [f"- **{option.text}** ({option.status}): {option.why}" for option in question.options]
+    lines += [
+        f"- **{letter} · {option.text}** ({option.status}): {option.why}" for letter, option in lettered(question)
+    ]
     lines += [f"- {point}" for point in question.points]
     titles = {
         "number": "Other numbers, and the slip that leads to each:",
@@ -215,8 +226,8 @@ def answer_markdown(question: Question) -> str:
 
 
 def answer_widget(question: Question) -> widgets.VBox:
-    """A place to enter an answer (of any kind but "free"), a button, and the verdict in words; it ticks the progress."""
-    kinds = {"number": _number_widget, "choice": _choice_widget, "compare": _compare_widget}
+    """A place to enter an answer, a button, and the verdict in words; it ticks the progress."""
+    kinds = {"number": _number_widget, "choice": _choice_widget, "compare": _compare_widget, "free": _free_widget}
     return kinds[question.kind](question)
 
 
@@ -229,14 +240,15 @@ def _number_widget(question: Question) -> widgets.VBox:
 
 
 def _choice_widget(question: Question) -> widgets.VBox:
-    texts, wide = [option.text for option in question.options], {"width": "max-content"}
+    # The options themselves stand above, in the question, for readers without a kernel too: here their letters are enough.
+    texts = {letter: option.text for letter, option in lettered(question)}
     if len(right_options(question)) == 1:
-        radio = widgets.RadioButtons(options=texts, index=None, layout=wide)
+        radio = widgets.RadioButtons(options=list(texts.items()), index=None, layout={"width": "max-content"})
         _, below = _check_and_feedback(question, lambda: radio.value or "")
         return widgets.VBox([radio, *below])
-    boxes = [widgets.Checkbox(description=text, indent=False, layout=wide) for text in texts]
-    _, below = _check_and_feedback(question, lambda: tuple(box.description for box in boxes if box.value))
-    return widgets.VBox([*boxes, *below])
+    boxes = {letter: widgets.Checkbox(description=letter, indent=False) for letter in texts}
+    _, below = _check_and_feedback(question, lambda: tuple(texts[letter] for letter in boxes if boxes[letter].value))
+    return widgets.VBox([*boxes.values(), *below])
 
 
 def _check_and_feedback(
@@ -275,6 +287,20 @@ def _compare_widget(question: Question) -> widgets.VBox:
 
     button.on_click(compare)
     return widgets.VBox([field, button, widgets.HBox([own, model], layout={"flex_flow": "row wrap"})])
+
+
+def _free_widget(question: Question) -> widgets.VBox:
+    """Nobody can judge a free answer but whoever gave it: two buttons to say how it went."""
+    known, missed = widgets.Button(description="I knew it"), widgets.Button(description="Not yet")
+    status = widgets.Label("Compared with your own answer?")
+
+    def mark(tick: Status, text: str) -> None:
+        record(question.tick, tick)
+        status.value = text
+
+    known.on_click(lambda _: mark("done", "Ticked as done."))
+    missed.on_click(lambda _: mark("tried", "Ticked as tried: come back to it another day."))
+    return widgets.VBox([status, widgets.HBox([known, missed])])
 
 
 def to_html(text: str) -> str:

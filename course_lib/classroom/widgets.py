@@ -6,10 +6,16 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from course_lib.classroom.plots import to_png
+from course_lib.classroom.showing import show_widget
 
 
-def explore(draw: Callable[..., Figure], **controls: widgets.ValueWidget) -> widgets.VBox:
-    """A figure that is drawn again whenever one of its controls moves.
+def explore(draw: Callable[..., Figure], **controls: widgets.ValueWidget) -> None:
+    """Show a figure that is drawn again whenever one of its controls moves, or a sentence where no kernel runs."""
+    show_widget(explorer(draw, **controls), plain="[With a running kernel, run this cell to move the controls.]")
+
+
+def explorer(draw: Callable[..., Figure], **controls: widgets.ValueWidget) -> widgets.VBox:
+    """The widget that ``explore`` shows.
 
     The picture is a ``widgets.Image``, which is replaced in place; ``interact`` appends pictures in Colab.
 
@@ -18,8 +24,8 @@ def explore(draw: Callable[..., Figure], **controls: widgets.ValueWidget) -> wid
         controls: ipywidgets such as ``IntSlider``, by the name of draw's argument.
 
     Returns:
-        The widget; the last expression of a cell shows it. An error in ``draw`` is raised at once for the first
-        figure, and shown in the figure's place, as text, for later ones.
+        Controls and figure. An error in ``draw`` is raised at once for the first figure, and shown in the figure's
+        place, as text, for later ones.
     """
 
     def picture() -> bytes:
@@ -32,9 +38,7 @@ def explore(draw: Callable[..., Figure], **controls: widgets.ValueWidget) -> wid
         try:
             image.value = picture()
             problem.value = ""
-        except (
-            Exception
-        ) as error:  # whatever it is, the reader must see it: a widget's callback has no output of its own
+        except Exception as error:  # any: a widget's callback has no output of its own, and the reader must see it
             problem.value = f"{type(error).__name__}: {error}"
 
     for name, control in controls.items():
