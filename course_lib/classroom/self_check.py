@@ -234,38 +234,38 @@ def answer_widget(question: Question) -> widgets.VBox:
 def _number_widget(question: Question) -> widgets.VBox:
     # Not continuous: the value arrives with Enter, or when the field is left.
     field = widgets.Text(description="Your number:", continuous_update=False, style={"description_width": "initial"})
-    check, below = _check_and_feedback(question, lambda: field.value.strip())
-    field.observe(lambda change: check(), names="value")
-    return widgets.VBox([field, *below])
+    button, (enter, feedback) = widgets.Button(description="Check"), _feedback(question)
+    field.observe(lambda change: enter(field.value.strip()), names="value")
+    button.on_click(lambda _: enter(field.value.strip()))
+    return widgets.VBox([field, button, feedback])
 
 
 def _choice_widget(question: Question) -> widgets.VBox:
     # The options themselves stand above, in the question, for readers without a kernel too: here their letters are enough.
-    texts = {letter: option.text for letter, option in lettered(question)}
+    texts, (enter, feedback) = {letter: option.text for letter, option in lettered(question)}, _feedback(question)
     if len(right_options(question)) == 1:
-        radio = widgets.RadioButtons(options=list(texts.items()), index=None, layout={"width": "max-content"})
-        _, below = _check_and_feedback(question, lambda: radio.value or "")
-        return widgets.VBox([radio, *below])
+        # Buttons rather than radio buttons: among those the arrow keys should choose, but JupyterLab takes them for itself.
+        letters = [widgets.Button(description=letter, layout={"width": "4em"}) for letter in texts]
+        for each in letters:
+            each.on_click(lambda chosen: enter(texts[chosen.description], f"{chosen.description} · "))
+        return widgets.VBox([widgets.HBox(letters), feedback])
     boxes = {letter: widgets.Checkbox(description=letter, indent=False) for letter in texts}
-    _, below = _check_and_feedback(question, lambda: tuple(texts[letter] for letter in boxes if boxes[letter].value))
-    return widgets.VBox([*boxes.values(), *below])
+    button = widgets.Button(description="Check")
+    button.on_click(lambda _: enter(tuple(texts[letter] for letter in boxes if boxes[letter].value)))
+    return widgets.VBox([*boxes.values(), button, feedback])
 
 
-def _check_and_feedback(
-    question: Question, read: Callable[[], str | tuple[str, ...]]
-) -> tuple[Callable[[], None], list[widgets.DOMWidget]]:
-    """What checks the entry, and the two widgets below it: the button and the verdict."""
-    button, feedback = widgets.Button(description="Check"), widgets.HTMLMath()
+def _feedback(question: Question) -> tuple[Callable[..., None], widgets.HTMLMath]:
+    """What takes an entry (and words to put before its verdict), and the widget that shows the verdict."""
+    feedback = widgets.HTMLMath()
 
-    def check() -> None:
-        entry = read()
+    def enter(entry: str | tuple[str, ...], before: str = "") -> None:
         verdict = judge(question, entry)
-        feedback.value = to_html(verdict.text)
+        feedback.value = to_html(before + verdict.text)
         if entry:
             record(question.tick, "done" if verdict.right else "tried")
 
-    button.on_click(lambda _: check())
-    return check, [button, feedback]
+    return enter, feedback
 
 
 def _compare_widget(question: Question) -> widgets.VBox:
