@@ -14,6 +14,7 @@ from course_lib.classroom import checks
 from course_lib.classroom.checks import BugHunt, Exercise, check, find, hints, show_answer, show_source
 from course_lib.classroom.exercises import EXERCISES
 from course_lib.classroom.progress import progress, progress_file, record, ticks
+from course_lib.classroom.self_check import load_questions
 from course_lib.denoisers import Prediction
 from course_lib.forward import add_noise
 from course_lib.sampling import Step
@@ -256,6 +257,7 @@ def test_a_run_through_first_untouched_then_solved(shown):
         assert check(exercise_id, stub) is find(exercise_id).solution
     progress()
     assert shown[-1]["text/markdown"].count("○ open") == len(EXERCISES)
+    assert f"0 of {len(load_questions())} self-check questions" in shown[-1]["text/markdown"]
     for exercise_id, answers in RIGHT.items():
         assert check(exercise_id, answers[0]) is answers[0]
     progress()
