@@ -88,3 +88,9 @@ def test_classifier_shapes():
     net = Classifier()
     assert net(torch.randn(3, 1, 28, 28)).shape == (3, 10)
     assert net.features(torch.randn(3, 1, 28, 28)).shape == (3, 64)
+
+
+def test_a_classifier_of_larger_pictures_in_colour_with_more_halvings():
+    net = Classifier(channels=3, classes=7, size=64, widths=(8, 8, 16, 16))
+    assert net(torch.randn(2, 3, 64, 64)).shape == (2, 7)
+    assert net.to_features.in_features == 16 * 4 * 4
