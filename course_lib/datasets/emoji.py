@@ -143,7 +143,6 @@ def all_cells() -> Tensor:
     return torch.ones(len(OBJECTS), len(COLOURS), dtype=torch.bool)
 
 
-@cache
 def held_out_cells() -> Tensor:
     """(objects, colours) bool: the pairs that no training may show, in any style, size or synonym."""
     cells = ~all_cells()
@@ -190,8 +189,8 @@ def draw_scenes(size: int, generator: torch.Generator | None = None, cells: Tens
     objects = torch.repeat_interleave(torch.arange(len(OBJECTS)), often)
     which = objects[pick(torch.tensor(len(objects)))]  # (B,)
     colour = _nth_true(cells[which], pick(cells.sum(1)[which]))
-    drawings = _table("object") == torch.arange(len(OBJECTS))[:, None]  # (O, S)
-    sprite = _nth_true(drawings[which], pick(drawings.sum(1)[which]))
+    drawings = torch.bincount(_table("object"), minlength=len(OBJECTS))  # (O,), and sprites are in order of object
+    sprite = (drawings.cumsum(0) - drawings)[which] + pick(drawings[which])
     # White comes as often as all others together: it is what a caption without a background means most often.
     allowed = _visible_pairs()[colour]  # (B, backgrounds)
     background = torch.where(
@@ -338,8 +337,13 @@ def _table(field: str) -> Tensor:
 
 @cache
 def _visible_pairs() -> Tensor:
-    """(colours, backgrounds) bool: all pairs but those of one name."""
-    return torch.tensor([[colour != background for background in BACKGROUNDS] for colour in COLOURS])
+    """(colours, backgrounds) bool: all pairs but those of one name, and white on pale yellow, which nobody sees."""
+    return torch.tensor(
+        [
+            [colour != ground and (colour, ground) != ("white", "pale yellow") for ground in BACKGROUNDS]
+            for colour in COLOURS
+        ]
+    )
 
 
 def _nth_true(rows: Tensor, n: Tensor) -> Tensor:

@@ -1,13 +1,14 @@
 """All emoji pictures without people, as five sets draw them, 64×64 on white: variety for training a VAE; and the faces.
 
 They have names but no captions: the captioned pictures are composed by ``course_lib.datasets.emoji``. An emoji stands on
-one side of the split with all its versions, for two sets draw on the same outlines. Pictures of a listed object in
-a held-out colour are in no training set.
+one side of the split with all its versions, for two sets draw on the same outlines. Emoji that show
+a held-out pair of object and colour in any set are in no training set.
 
 Sources and licences: data/emoji/NOTICE; made by data/build_emoji.py.
 """
 
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -32,25 +33,24 @@ class EmojiPictures(NamedTuple):
 
 def train_set() -> EmojiPictures:
     """Nine tenths of the emoji, without those that show a held-out pair of object and colour."""
-    return _pick(lambda entry, held_out: not entry["test"] and not held_out)
+    return _pick(lambda entry: not entry["test"] and not entry["held_out"])
 
 
 def test_set() -> EmojiPictures:
     """A tenth of the emoji, of which no version is in the training set."""
-    return _pick(lambda entry, held_out: entry["test"])
+    return _pick(lambda entry: entry["test"])
 
 
 def faces() -> EmojiPictures:
     """The smileys, cats and monkeys that look at the reader, for paths from one face to another."""
-    return _pick(lambda entry, held_out: entry["face"])
+    return _pick(lambda entry: entry["face"])
 
 
-def _pick(wanted) -> EmojiPictures:
+def _pick(wanted: Callable[[dict], bool]) -> EmojiPictures:
     index = _index()
     rows, codes, sources = [], [], []
     for source, listed in index["pictures"].items():
-        held_out = set(index["held_out"][source])
-        places = [place for place, code in enumerate(listed) if wanted(index["emoji"][code], code in held_out)]
+        places = [place for place, code in enumerate(listed) if wanted(index["emoji"][code])]
         rows.append(_sheet(source)[places])
         codes += [listed[place] for place in places]
         sources += [source] * len(places)
