@@ -118,6 +118,7 @@ def test_what_is_described_is_read_back(seed, capitals):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("a rosy bunny", ("rabbit", "pink", None, None, None)),
         ("a red sports car", ("sports car", "red", None, None, None)),
         ("a picture of a large crimson race car on black", ("racing car", "red", "large", "black", None)),
         ("an orange tangerine", ("tangerine", "orange", None, None, None)),

@@ -181,6 +181,21 @@ def test_recoloured_paint_has_the_colour_that_was_asked_for():
     assert oklab.to_polar(oklab.to_oklab(came))[0] > 0.7
 
 
+def test_recolouring_keeps_what_varies_in_the_paint():
+    """Half of the chroma stays half of it, more than half as much again is cut off, a quarter of the hue's way stays."""
+    lightness, chroma, hue = torch.tensor([[0.6], [0.08], [0.5]], dtype=torch.float64)
+
+    def recoloured(paint_chroma, paint_hue, colour="brown"):
+        paint = oklab.to_srgb(oklab.from_polar(lightness, paint_chroma, paint_hue))
+        return oklab.to_polar(oklab.to_oklab(emoji.recolour(paint, lightness, chroma, hue, colour)))
+
+    whole, half, aside = (recoloured(*paint) for paint in ((chroma, hue), (chroma / 2, hue), (chroma, hue + 0.4)))
+    assert half[1] / whole[1] == pytest.approx(0.5, abs=1e-6)
+    assert aside[2] - whole[2] == pytest.approx(0.1, abs=1e-6)
+    # Black has hardly any chroma, so that twice as much of it could be shown.
+    assert recoloured(chroma * 2, hue, "black")[1] / recoloured(chroma, hue, "black")[1] == pytest.approx(1.5, abs=1e-6)
+
+
 def test_recolouring_leaves_the_rest_alone():
     """Where a drawing has no paint, all its colours look the same."""
     wheels = next(place for place, sprite in enumerate(emoji.sprites()) if sprite.icon == "coupe_clip_art")
