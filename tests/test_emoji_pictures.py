@@ -33,6 +33,21 @@ def test_known_pictures():
     assert not any("person" in name or "woman" in name.split() for name in everything)
 
 
+def test_pictures_go_with_their_names_and_stand_upright():
+    both = [emoji_pictures.train_set(), emoji_pictures.test_set()]
+    found = {name: [] for name in ("red heart", "blue heart", "green heart", "red triangle pointed up")}
+    for data in both:
+        for picture, name in zip(data.pictures.float(), data.names, strict=True):
+            if name in found:
+                found[name].append(255 - picture)  # how far below white: the object alone
+    for name, channel in (("red heart", 0), ("blue heart", 2), ("green heart", 1)):
+        for picture in found[name]:
+            assert picture.mean((1, 2)).argmin() == channel, name
+    assert found["red triangle pointed up"]
+    for picture in found["red triangle pointed up"]:
+        assert picture[:, 40:].sum() > 2 * picture[:, :24].sum()
+
+
 def test_no_red_sports_car_and_no_other_held_out_cell_in_training():
     """Looked up by hand: pictures that show a held-out pair are in no training set, others of the same object are."""
     train, test = emoji_pictures.train_set(), emoji_pictures.test_set()
