@@ -1,0 +1,96 @@
+"""Rules that say of a picture which background, colour and size it has: no network, so nothing to be fooled with.
+
+They judge real pictures and generated ones alike, from the pixels alone: no mask says where the object is. What they
+get wrong on real pictures is measured in tests/test_judging.py, and bounds every measurement made with them.
+"""
+
+import torch
+from torch import Tensor
+
+from course_lib import oklab
+from course_lib.arguments import require_tensor
+from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, SIDE, SIZES
+
+_DIFFERS = 0.06  # distance in OKLab from the background at which a pixel counts as the object's: just seen by the eye
+_NEUTRALS = [list(COLOURS).index(name) for name in ("black", "grey", "white")]
+_NEUTRAL_WEIGHT = 0.7  # outlines, wheels and windows are neutral: such a pixel says less about the object's colour
+
+
+def background_of(pictures: Tensor) -> Tensor:
+    """Which background each picture has: (B, 3, H, W) in [-1, 1] → (B,) int64, indices into BACKGROUNDS.
+
+    The one nearest to the median of the border, in OKLab. Raises TypeError or ValueError for anything but pictures.
+    """
+    border, _ = _border_and_object(pictures)
+    return torch.cdist(border, _prototypes(BACKGROUNDS)).argmin(1)
+
+
+def colour_of(pictures: Tensor) -> Tensor:
+    """Which colour the object of each picture has: (B, 3, H, W) in [-1, 1] → (B,) int64, indices into COLOURS.
+
+    Each pixel that differs from the border votes for the nearest colour in OKLab; a picture without one is the colour
+    of its border.
+    """
+    _, differs = _border_and_object(pictures)
+    counts = torch.where(differs.any((1, 2), keepdim=True), differs, True)  # (B, H, W)
+    return torch.cat(
+        [_votes(*some).argmax(1) for some in zip(_pixels(pictures).split(64), counts.split(64), strict=True)]
+    )
+
+
+def size_of(pictures: Tensor) -> Tensor:
+    """Which size the object of each picture has: (B, 3, H, W) in [-1, 1] → (B,) int64, indices into SIZES.
+
+    The one nearest to the longer side of the box around all pixels that differ from the border.
+    """
+    _, differs = _border_and_object(pictures)
+    # A row or column counts from two pixels on: a single one may be noise.
+    lengths = [_extent(differs.sum(side) > 1) for side in (1, 2)]  # (B,) each: width, height
+    longer = torch.maximum(*lengths) * SIDE / pictures.shape[-1]
+    return (longer[:, None] - torch.tensor(list(SIZES.values()))).abs().argmin(1)
+
+
+def main_colour(pixels: Tensor) -> int:
+    """The colour that most of (N, 3) sRGB pixels in [0, 1] are nearest to, an index into COLOURS."""
+    return int(_votes(oklab.to_oklab(pixels.float())[None], torch.ones(1, len(pixels), dtype=torch.bool)).argmax())
+
+
+def _votes(pixels: Tensor, counts: Tensor) -> Tensor:
+    """(B, ..., 3) OKLab, (B, ...) bool: which pixels count → (B, K): their votes for each colour."""
+    nearest = torch.cdist(pixels.flatten(1, -2), _prototypes(COLOURS)).argmin(2)  # (B, N)
+    weights = torch.ones(len(COLOURS))
+    weights[_NEUTRALS] = _NEUTRAL_WEIGHT
+    votes = torch.zeros(len(pixels), len(COLOURS))
+    return votes.scatter_add_(1, nearest, weights[nearest] * counts.flatten(1))
+
+
+def _border_and_object(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, 3): the median of each picture's border of two pixels; (B, H, W) bool: where it differs from that."""
+    pixels = _pixels(pictures)  # (B, H, W, 3)
+    ring = torch.ones(pixels.shape[1:3], dtype=torch.bool)
+    ring[2:-2, 2:-2] = False
+    border = pixels[:, ring].median(1).values  # (B, 3)
+    return border, (pixels - border[:, None, None]).norm(dim=-1) > _DIFFERS
+
+
+def _pixels(pictures: Tensor) -> Tensor:
+    """(B, 3, H, W) in [-1, 1] → (B, H, W, 3) OKLab."""
+    require_tensor("pictures", pictures)
+    if pictures.ndim != 4 or pictures.shape[1] != 3 or min(pictures.shape[2:]) < 8:
+        raise ValueError(
+            f"pictures must have shape (B, 3, H, W), at least 8 pixels a side, but it is {tuple(pictures.shape)}."
+        )
+    return oklab.to_oklab(((pictures.detach().cpu().float().clamp(-1, 1) + 1) / 2).movedim(1, -1))
+
+
+def _extent(seen: Tensor) -> Tensor:
+    """(B, L) bool → (B,): from the first True to the last, both included; 0 if there is none."""
+    places = torch.arange(1, seen.shape[1] + 1)
+    last = (seen * places).amax(1)
+    first = (seen * places.flip(0)).amax(1)
+    return (first + last - seen.shape[1]).clamp(min=0)
+
+
+def _prototypes(colours: dict[str, str]) -> Tensor:
+    """(K, 3) OKLab of named colours."""
+    return oklab.to_oklab(torch.tensor([tuple(bytes.fromhex(value[1:])) for value in colours.values()]) / 255)

@@ -1,0 +1,37 @@
+"""The builder makes, from the packages it names, exactly what is shipped."""
+
+import subprocess
+import sys
+
+import pytest
+
+from course_lib.files import checksums, data_folder
+
+OUTSIDE = ("npm was not found", "npm could not fetch", "resvg_py is not installed")
+
+
+def run(*arguments, **environment):
+    command = [sys.executable, str(data_folder() / "build_emoji.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **environment)
+
+
+def test_everything_is_built_again_byte_for_byte(tmp_path):
+    ran = run("--to", tmp_path / "built")
+    if ran.returncode and any(sentence in ran.stderr for sentence in OUTSIDE):
+        pytest.skip(ran.stderr.strip().splitlines()[-1])
+    assert ran.returncode == 0, ran.stderr
+    built = {path.name for path in (tmp_path / "built").iterdir()}
+    shipped = {name.removeprefix("emoji/") for name in checksums() if name.startswith("emoji/")}
+    by_hand = {name for name in shipped if name.startswith(("drawn/", "licenses/"))} | {"NOTICE"}
+    assert built == shipped - by_hand
+    for name in sorted(built):
+        assert (tmp_path / "built" / name).read_bytes() == (data_folder() / "emoji" / name).read_bytes(), name
+
+
+def test_without_npm_one_sentence_says_so(tmp_path):
+    pytest.importorskip("resvg_py")
+    ran = run("--to", tmp_path / "built", env={"PATH": "", "PYTHONPATH": ":".join(sys.path)})
+    assert ran.returncode == 1
+    assert "npm was not found: install Node.js" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not list((tmp_path / "built").iterdir())
