@@ -1,0 +1,68 @@
+"""Train the judge of the emoji pictures' objects: ``python -m course_lib.recipes.emoji_classifier``.
+
+Only judges see all cells, those that are held out of training too: they have to recognise what nobody has drawn yet.
+"""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_lib.datasets import emoji
+from course_lib.device import best_device, on_best_device
+from course_lib.metrics import in_batches
+from course_lib.networks.classifier import Classifier
+from course_lib.pretrained import save_weights
+from course_lib.recipes.running import forget_unfinished, provenance, run_training
+from course_lib.training import TrainState, warm_up_then_fall
+
+STEPS, BATCH_SIZE, TESTED = 5000, 64, 10_000
+
+
+def roughened(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures, (B, 3, H, W) in [-1, 1], half of them mirrored, half blurred, half with noise, each by its own toss.
+
+    Generated pictures are less clean than drawn ones, and are to be judged by what they show.
+    """
+
+    def half() -> Tensor:
+        return torch.rand(len(pictures), 1, 1, 1, generator=generator) < 0.5  # (B, 1, 1, 1)
+
+    pictures = torch.where(half(), pictures.flip(-1), pictures)
+    blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    pictures = torch.where(half(), blurred, pictures)
+    noise = 0.1 * torch.randn(pictures.shape, generator=generator)
+    return torch.where(half(), (pictures + noise).clamp(-1, 1), pictures)
+
+
+def draw_batch(generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Pictures, (B, 3, 64, 64) in [-1, 1], and the object in each, (B,)."""
+    scenes = emoji.draw_scenes(BATCH_SIZE, generator, emoji.all_cells())
+    return roughened(emoji.scaled(emoji.compose(scenes)), generator), emoji.objects_of(scenes)
+
+
+def loss(net: nn.Module, batch: tuple[Tensor, Tensor], generator: torch.Generator) -> Tensor:
+    pictures, objects = (part.to(best_device()) for part in batch)
+    return F.cross_entropy(net(pictures), objects)
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    net = Classifier(channels=3, classes=len(emoji.OBJECTS), size=emoji.SIDE, widths=(32, 64, 128, 128))
+    state = TrainState(on_best_device(net))
+    learning_rate = partial(warm_up_then_fall, steps=STEPS)
+    run_training("emoji_classifier", state, draw_batch, loss, STEPS, BATCH_SIZE, learning_rate)
+
+    scenes = emoji.draw_scenes(TESTED, torch.Generator().manual_seed(1), emoji.all_cells())
+    votes = in_batches(state.ema.eval(), emoji.scaled(emoji.compose(scenes)))
+    right = (votes.argmax(dim=1) == emoji.objects_of(scenes)).double()  # (TESTED,)
+    quality = {"test_accuracy": f"{right.mean():.4f}"}
+    print(quality)
+    metadata = provenance("emoji_classifier", "emoji/sprites_paint.webp", state, BATCH_SIZE)
+    save_weights(state.ema, "emoji_classifier", metadata | quality)
+    forget_unfinished("emoji_classifier")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Train the VAE of the emoji pictures: ``python -m course_lib.recipes.emoji_vae``.
+
+It learns from what every generating network learns from, scenes without the held-out cells, and from the general set,
+so that it can draw more than the listed objects. What it is measured on, it has never seen.
+"""
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from course_lib.datasets import emoji, emoji_pictures
+from course_lib.device import best_device, on_best_device
+from course_lib.metrics import in_batches
+from course_lib.networks.vae import VAE, kl_divergence, reconstruction_error
+from course_lib.pretrained import save_weights
+from course_lib.recipes.running import forget_unfinished, provenance, run_training
+from course_lib.training import TrainState, warm_up_then_fall
+
+STEPS, BATCH_SIZE, KL_WEIGHT = 6000, 32, 1e-3
+MEASURED = 2000  # scenes
+
+
+def draw_batch(generator: torch.Generator) -> Tensor:
+    """Half composed scenes, half pictures of the general set; (B, 3, 64, 64) in [-1, 1]."""
+    scenes = emoji.compose(emoji.draw_scenes(BATCH_SIZE // 2, generator))  # (B/2, 3, 64, 64)
+    general = emoji_pictures.train_set().pictures
+    others = general[torch.randint(len(general), (BATCH_SIZE // 2,), generator=generator)]  # (B/2, 3, 64, 64)
+    return emoji.scaled(torch.cat([scenes, others]))
+
+
+def loss(net: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:
+    pictures = pictures.to(best_device())
+    posterior = net.encode(pictures)
+    error = reconstruction_error(pictures, net.decode(posterior.draw(generator)))
+    return error + KL_WEIGHT * kl_divergence(posterior).mean()
+
+
+def psnr(pictures: Tensor, others: Tensor) -> float:
+    r"""Peak signal-to-noise ratio of pictures in [-1, 1], in dB: :math:`10 \log_{10}(2^2 / \text{mean squared error})`."""
+    return 10 * math.log10(4 / (pictures - others).square().mean().item())
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    state = TrainState(on_best_device(VAE()))
+    learning_rate = partial(warm_up_then_fall, steps=STEPS)
+    run_training("emoji_vae", state, draw_batch, loss, STEPS, BATCH_SIZE, learning_rate)
+
+    vae, generator = state.ema.eval(), torch.Generator().manual_seed(1)
+    scenes = emoji.scaled(emoji.compose(emoji.draw_scenes(MEASURED, generator)))
+    vae.measure_latents(in_batches(lambda x: vae.encode(x).mean, scenes))
+    held_out = emoji.scaled(emoji.compose(emoji.draw_scenes(MEASURED, generator, emoji.held_out_cells())))
+    unseen = emoji.scaled(emoji_pictures.test_set().pictures)
+
+    def again(x: Tensor) -> Tensor:
+        return vae.to_pictures(vae.to_latents(x))
+
+    quality = {
+        "psnr_unseen_emoji": f"{psnr(unseen, in_batches(again, unseen)):.2f}",
+        "psnr_held_out_cells": f"{psnr(held_out, in_batches(again, held_out)):.2f}",
+    }
+    print(quality)
+    save_weights(vae, "emoji_vae", provenance("emoji_vae", "emoji/sprites_paint.webp", state, BATCH_SIZE) | quality)
+    forget_unfinished("emoji_vae")
+
+
+if __name__ == "__main__":
+    main()

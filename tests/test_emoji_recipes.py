@@ -1,0 +1,60 @@
+"""The recipes of the emoji networks: what they train on, and how their pictures are measured."""
+
+import pytest
+import torch
+
+from course_lib.networks.classifier import Classifier
+from course_lib.networks.vae import VAE
+from course_lib.recipes import emoji_classifier, emoji_vae
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def test_the_vae_learns_from_scenes_and_from_the_general_set():
+    pictures = emoji_vae.draw_batch(generator())
+    assert pictures.shape == (emoji_vae.BATCH_SIZE, 3, 64, 64)
+    assert pictures.min() >= -1
+    assert pictures.max() <= 1
+    assert torch.equal(pictures, emoji_vae.draw_batch(generator()))
+    general = pictures[emoji_vae.BATCH_SIZE // 2 :]
+    assert (general[:, :, 0, 0] > 0.95).float().mean() > 0.8  # the general set stands on white
+
+
+def test_the_loss_of_the_vae_holds_reconstruction_and_divergence(monkeypatch):
+    torch.manual_seed(0)
+    vae, pictures = VAE(width=16).requires_grad_(False), torch.zeros(2, 3, 16, 16)
+    losses = []
+    for weight in (0.0, 1.0, 2.0):
+        monkeypatch.setattr(emoji_vae, "KL_WEIGHT", weight)
+        losses.append(emoji_vae.loss(vae, pictures, generator()).item())
+    assert 0 < losses[0] < losses[1]
+    assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0], rel=1e-3)
+
+
+def test_peak_signal_to_noise_ratio_of_known_errors():
+    black = -torch.ones(1, 3, 4, 4)
+    assert emoji_vae.psnr(black, -black) == pytest.approx(0)  # as wrong as can be
+    assert emoji_vae.psnr(black, black + 0.2) == pytest.approx(20)  # a tenth of the range
+
+
+def test_the_judge_learns_all_objects_and_cells_from_roughened_pictures():
+    pictures, objects = emoji_classifier.draw_batch(generator())
+    assert pictures.shape == (emoji_classifier.BATCH_SIZE, 3, 64, 64)
+    assert objects.shape == (emoji_classifier.BATCH_SIZE,)
+    net = Classifier(channels=3, classes=101, size=64, widths=(8, 8, 8, 8))
+    assert emoji_classifier.loss(net, (pictures, objects), generator()).item() == pytest.approx(4.6, abs=0.7)  # log 101
+
+
+def test_roughened_pictures_are_each_changed_by_tosses_of_their_own_and_stay_in_range():
+    picture = -torch.ones(1, 3, 8, 8)
+    picture[..., :3] = 1  # an edge from top to bottom, left of the middle
+    rough = emoji_classifier.roughened(picture.repeat(2000, 1, 1, 1), generator())
+    assert rough.min() >= -1
+    assert rough.max() <= 1
+    assert 0.45 < (rough[:, 0, :, -1].mean(dim=-1) > 0).double().mean() < 0.55  # mirrored
+    smooth = rough[:, 0].diff(dim=-2).abs().sum(dim=(1, 2)) == 0  # the same from top to bottom: no noise
+    assert 0.45 < smooth.double().mean() < 0.55
+    soft = rough[smooth][:, 0, 0].diff(dim=-1).abs().amax(dim=-1) < 1  # (n,): a blurred edge falls in thirds
+    assert 0.4 < soft.double().mean() < 0.6
