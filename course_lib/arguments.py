@@ -35,6 +35,12 @@ def require_batch(name: str, value: Tensor, size: int) -> None:
         )
 
 
+def require_sides(name: str, value: Tensor, divisor: int) -> None:
+    """Refuse pictures, (B, C, H, W), whose height or width does not divide by ``divisor``: halving would lose a row."""
+    if value.shape[-1] % divisor or value.shape[-2] % divisor:
+        raise ValueError(f"{name} must have sides that divide by {divisor}, but its shape is {tuple(value.shape)}.")
+
+
 def require_between(name: str, value: float | Tensor, low: float, high: float) -> None:
     """Refuse a number, or a tensor with any entry, outside [low, high]; NaN is outside."""
     smallest, largest = (value.min().item(), value.max().item()) if isinstance(value, Tensor) else (value, value)

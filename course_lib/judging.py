@@ -9,7 +9,7 @@ from torch import Tensor
 
 from course_lib import oklab
 from course_lib.arguments import require_tensor
-from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, SIDE, SIZES
+from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, SIDE, SIZES, rgb_of
 
 _DIFFERS = 0.06  # distance in OKLab from the background at which a pixel counts as the object's: just seen by the eye
 _NEUTRALS = [list(COLOURS).index(name) for name in ("black", "grey", "white")]
@@ -21,8 +21,7 @@ def background_of(pictures: Tensor) -> Tensor:
 
     The one nearest to the median of the border, in OKLab. Raises TypeError or ValueError for anything but pictures.
     """
-    border, _ = _border_and_object(pictures)
-    return torch.cdist(border, _prototypes(BACKGROUNDS)).argmin(1)
+    return torch.cdist(_border(_pixels(pictures)), _prototypes(BACKGROUNDS)).argmin(1)
 
 
 def colour_of(pictures: Tensor) -> Tensor:
@@ -31,11 +30,10 @@ def colour_of(pictures: Tensor) -> Tensor:
     Each pixel that differs from the border votes for the nearest colour in OKLab; a picture without one is the colour
     of its border.
     """
-    _, differs = _border_and_object(pictures)
+    pixels = _pixels(pictures)  # (B, H, W, 3)
+    differs = _differs(pixels)
     counts = torch.where(differs.any((1, 2), keepdim=True), differs, True)  # (B, H, W)
-    return torch.cat(
-        [_votes(*some).argmax(1) for some in zip(_pixels(pictures).split(64), counts.split(64), strict=True)]
-    )
+    return torch.cat([_votes(*some).argmax(1) for some in zip(pixels.split(64), counts.split(64), strict=True)])
 
 
 def size_of(pictures: Tensor) -> Tensor:
@@ -43,7 +41,7 @@ def size_of(pictures: Tensor) -> Tensor:
 
     The one nearest to the longer side of the box around all pixels that differ from the border.
     """
-    _, differs = _border_and_object(pictures)
+    differs = _differs(_pixels(pictures))
     # A row or column counts from two pixels on: a single one may be noise.
     lengths = [_extent(differs.sum(side) > 1) for side in (1, 2)]  # (B,) each: width, height
     longer = torch.maximum(*lengths) * SIDE / pictures.shape[-1]
@@ -64,13 +62,16 @@ def _votes(pixels: Tensor, counts: Tensor) -> Tensor:
     return votes.scatter_add_(1, nearest, weights[nearest] * counts.flatten(1))
 
 
-def _border_and_object(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, 3): the median of each picture's border of two pixels; (B, H, W) bool: where it differs from that."""
-    pixels = _pixels(pictures)  # (B, H, W, 3)
+def _border(pixels: Tensor) -> Tensor:
+    """(B, H, W, 3) → (B, 3): the median of each picture's border of two pixels."""
     ring = torch.ones(pixels.shape[1:3], dtype=torch.bool)
     ring[2:-2, 2:-2] = False
-    border = pixels[:, ring].median(1).values  # (B, 3)
-    return border, (pixels - border[:, None, None]).norm(dim=-1) > _DIFFERS
+    return pixels[:, ring].median(1).values
+
+
+def _differs(pixels: Tensor) -> Tensor:
+    """(B, H, W, 3) → (B, H, W) bool: where each picture differs from its border, which is where its object is."""
+    return (pixels - _border(pixels)[:, None, None]).norm(dim=-1) > _DIFFERS
 
 
 def _pixels(pictures: Tensor) -> Tensor:
@@ -93,4 +94,4 @@ def _extent(seen: Tensor) -> Tensor:
 
 def _prototypes(colours: dict[str, str]) -> Tensor:
     """(K, 3) OKLab of named colours."""
-    return oklab.to_oklab(torch.tensor([tuple(bytes.fromhex(value[1:])) for value in colours.values()]) / 255)
+    return oklab.to_oklab(torch.tensor([rgb_of(value) for value in colours.values()]) / 255)

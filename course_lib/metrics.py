@@ -10,6 +10,8 @@ and with nobody else's. Smaller sets look worse, so compare only sets of equal s
 sets of real pictures score.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -57,3 +59,12 @@ def in_batches(function: nn.Module, pictures: Tensor, size: int = 500) -> Tensor
 def accuracy(classifier: nn.Module, pictures: Tensor, labels: Tensor) -> float:
     """The share of pictures, (N, …), that the classifier gives their label, (N,); in [0, 1]."""
     return (in_batches(classifier, pictures).argmax(dim=1) == labels.cpu()).double().mean().item()
+
+
+def psnr(pictures: Tensor, others: Tensor) -> float:
+    r"""Peak signal-to-noise ratio of two sets of pictures in [-1, 1], of one shape, in dB; larger is more alike.
+
+    .. math:: 10\,\log_{10}\frac{2^2}{\text{mean squared error}}, \qquad 2 \text{ being the range of the values.}
+    """
+    require_same_shape("others", others, "pictures", pictures)
+    return 10 * math.log10(4 / (pictures - others).square().mean().item())

@@ -32,7 +32,7 @@ import torch
 from PIL import Image
 
 from course_lib import judging, oklab
-from course_lib.datasets.emoji import COLOURS, OBJECTS
+from course_lib.datasets.emoji import COLOURS, OBJECTS, rgb_of
 from course_lib.files import data_folder, record_checksum
 
 try:
@@ -331,10 +331,11 @@ def build(folder: Path, cache: Path, drawn: Path) -> list[str]:
     codes = {}  # icon → code, from those packages that have the list
     for source in SOURCES.values():
         codes |= {icon: code for code, icon in read(fetch(source.package, cache), "chars.json").items()}
+    held = choose_held_out()
     made = {
-        "held_out.json": as_json(choose_held_out()),
+        "held_out.json": as_json(held),
         **build_sprites(sets, read(fetch(ICON_SOURCE.package, cache), "icons.json"), drawn),
-        **build_pictures(sets, codes, read(names, "en/data.json"), read(names, "meta/groups.json")),
+        **build_pictures(sets, codes, read(names, "en/data.json"), read(names, "meta/groups.json"), held),
     }
     for name, content in made.items():
         (folder / name).write_bytes(content)
@@ -389,13 +390,13 @@ def build_sprites(sets: dict[str, dict], mdi: dict, drawn: Path) -> dict[str, by
     }
 
 
-def build_pictures(sets: dict[str, dict], codes: dict[str, str], emoji: list, groups: dict) -> dict[str, bytes]:
+def build_pictures(
+    sets: dict[str, dict], codes: dict[str, str], emoji: list, groups: dict, held: dict[str, list[str]]
+) -> dict[str, bytes]:
     """The sheets of all pictures without people, and what is on them."""
-    held = choose_held_out()
     shows = {icon: name for name, icon in ICONS.items()}
     shows |= {icon: name for name, icons in MORE_ICONS.items() for icon in icons.split()}
-    group = {number: name for number, name in groups["groups"].items()}
-    subgroup = {number: name for number, name in groups["subgroups"].items()}
+    group, subgroup = groups["groups"], groups["subgroups"]
     known, listed, made = {}, {}, {}
     by_code = {code.lower().replace("-fe0f", ""): icon for icon, code in codes.items()}
     for entry in sorted(emoji, key=lambda entry: entry.get("order", 0)):
@@ -460,15 +461,15 @@ def find_paint(picture: np.ndarray) -> Paint:
         histogram = np.bincount(place.ravel(), (alpha * np.where(chroma > 0.04, chroma, 0)).ravel(), minlength=72)
         smooth = sum(weight * np.roll(histogram, by) for by, weight in zip(range(-2, 3), (1, 2, 3, 2, 1), strict=True))
         main_hue = (smooth.argmax() + 0.5) / 72 * 2 * math.pi - math.pi
-        away = np.degrees(np.abs(np.mod(hue - main_hue + math.pi, 2 * math.pi) - math.pi))
-        mask = fade(away, 58, 42) * fade(chroma, 0.025, 0.065)
+        away = oklab.turn(torch.from_numpy(hue), main_hue).numpy()
+        mask = fade(np.degrees(np.abs(away)), 58, 42) * fade(chroma, 0.025, 0.065)
     else:
         mask = fade(lightness, 0.42, 0.55) * fade(chroma, 0.08, 0.05)
         if (alpha * mask).sum() < 0.01 * alpha.sum():  # a silhouette, all black: all of it is paint
             mask = np.ones_like(alpha)
     weight = alpha * mask
     middle = [median(part, weight) for part in (lightness, chroma)]
-    around = median(np.mod(hue - main_hue + math.pi, 2 * math.pi), weight) - math.pi + main_hue if coloured else 0.0
+    around = main_hue + median(away, weight) if coloured else 0.0
     share = weight.sum() / alpha.sum()
     medians = (round(middle[0], 4), round(middle[1], 4) if coloured else 0.0, round(around, 4))
     painted, drawn = picture[..., :3][weight > 0.5], picture[..., :3][alpha > 0.5]
@@ -487,7 +488,7 @@ def name_of_hue(lightness: float, chroma: float, hue: float) -> str | None:
     """The colour of paint with these medians, None if it has hardly any: pale blue is a blue, though nearest to grey."""
     distance = {}
     for name, value in COLOURS.items():
-        rgb = torch.tensor(tuple(bytes.fromhex(value[1:]))).double() / 255
+        rgb = torch.tensor(rgb_of(value)).double() / 255
         its_lightness, its_chroma, its_hue = (float(part) for part in oklab.to_polar(oklab.to_oklab(rgb)))
         if its_chroma > 0.06:
             distance[name] = math.hypot((lightness - its_lightness) / 2, 0.4 * math.sin((hue - its_hue) / 2))

@@ -33,12 +33,6 @@ def test_the_loss_of_the_vae_holds_reconstruction_and_divergence(monkeypatch):
     assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0], rel=1e-3)
 
 
-def test_peak_signal_to_noise_ratio_of_known_errors():
-    black = -torch.ones(1, 3, 4, 4)
-    assert emoji_vae.psnr(black, -black) == pytest.approx(0)  # as wrong as can be
-    assert emoji_vae.psnr(black, black + 0.2) == pytest.approx(20)  # a tenth of the range
-
-
 def test_the_judge_learns_all_objects_and_cells_from_roughened_pictures():
     pictures, objects = emoji_classifier.draw_batch(generator())
     assert pictures.shape == (emoji_classifier.BATCH_SIZE, 3, 64, 64)

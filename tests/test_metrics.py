@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 from torch import nn
 
-from course_lib.metrics import accuracy, frechet_distance, gaussian_frechet_distance, in_batches, mean_and_covariance
+from course_lib.metrics import (
+    accuracy,
+    frechet_distance,
+    gaussian_frechet_distance,
+    in_batches,
+    mean_and_covariance,
+    psnr,
+)
 
 
 def features(seed, n=300, d=6):
@@ -85,3 +92,14 @@ def test_refusals(bad):
         frechet_distance(bad, torch.zeros(5, 5))
     with pytest.raises(ValueError, match="mean_2 must have the shape of mean_1"):
         frechet_distance(torch.rand(5, 3), torch.rand(5, 4))
+
+
+def test_peak_signal_to_noise_ratio_of_known_errors():
+    black = -torch.ones(1, 3, 4, 4)
+    assert psnr(black, -black) == pytest.approx(0)  # as wrong as can be
+    assert psnr(black, black + 0.2) == pytest.approx(20)  # a tenth of the range
+
+
+def test_peak_signal_to_noise_ratio_of_one_noise_for_many_pictures_is_refused():
+    with pytest.raises(ValueError, match="others must have the shape of pictures"):
+        psnr(torch.zeros(2, 3, 4, 4), torch.zeros(3, 4, 4))

@@ -196,8 +196,9 @@ def _grammar() -> re.Pattern:
     def any_of(phrases) -> str:
         return "|".join(re.escape(phrase) for phrase in sorted(phrases, key=len, reverse=True))
 
+    size = any_of(filter(None, SIZE_WORDS.values()))
     return re.compile(
-        f"(?:{any_of(BEGINNINGS)})?(?:an? )?(?:(?P<size>small|large) )?(?P<colour>{any_of(_places(COLOUR_WORDS))}) "
+        f"(?:{any_of(BEGINNINGS)})?(?:an? )?(?:(?P<size>{size}) )?(?P<colour>{any_of(_places(COLOUR_WORDS))}) "
         f"(?P<object>{any_of(_places(OBJECT_WORDS))})(?: on (?:a )?(?P<background>{any_of(BACKGROUNDS)})(?: background)?)?"
         f"(?:, (?P<style>{any_of(STYLES)}) style)?"
     )

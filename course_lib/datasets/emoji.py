@@ -216,7 +216,7 @@ def compose(scenes: Scene) -> Tensor:
         ValueError: if an entry of the scenes is out of its range, or a native scene's colour is not the sprite's own.
     """
     _require_scenes(scenes)
-    back = torch.tensor([_bytes(value) for value in BACKGROUNDS.values()], dtype=torch.int32)[scenes.background]
+    back = torch.tensor([rgb_of(value) for value in BACKGROUNDS.values()], dtype=torch.int32)[scenes.background]
     pictures = back.to(torch.uint8)[:, :, None, None].repeat(1, 1, SIDE, SIDE)  # (B, 3, 64, 64)
     row = scenes.sprite * (len(COLOURS) + 1) + torch.where(scenes.native, len(COLOURS), scenes.colour)
     for size, side in enumerate(SIZES.values()):
@@ -242,7 +242,7 @@ def recolour(rgb: Tensor, lightness: Tensor, chroma: Tensor, hue: Tensor, colour
     Lightness keeps a part of its distance from the median, chroma is scaled by its median, and hue keeps a quarter of
     its deviation; then chroma shrinks until a screen can show the colour.
     """
-    to_lightness, to_chroma, to_hue = oklab.to_polar(oklab.to_oklab(rgb.new_tensor(_bytes(COLOURS[colour])) / 255))
+    to_lightness, to_chroma, to_hue = oklab.to_polar(oklab.to_oklab(rgb.new_tensor(rgb_of(COLOURS[colour])) / 255))
     was_lightness, was_chroma, was_hue = oklab.to_polar(oklab.to_oklab(rgb))
     new_lightness = to_lightness + _SHADING.get(colour, 0.85) * (was_lightness - lightness)
     new_lightness = new_lightness.clamp(0.06, 0.985)
@@ -268,7 +268,8 @@ def recolour(rgb: Tensor, lightness: Tensor, chroma: Tensor, hue: Tensor, colour
 def _recoloured() -> tuple[Tensor, ...]:
     """For each size (sprites · 12, 4, side, side) uint8, premultiplied: each sprite in all colours, then as it came."""
     paint, rest = (
-        _tiles(f"emoji/sprites_{layer}.webp", len(sprites())) for layer in ("paint", "rest")
+        read_sheet(f"emoji/sprites_{layer}.webp", "RGBA", _TILE, _COLUMNS, len(sprites()))
+        for layer in ("paint", "rest")
     )  # (S, 72, 72, 4)
     where = paint[..., 3] > 0  # (S, 72, 72)
     # Many of a sprite's pixels have the same paint: each is recoloured once.
@@ -319,13 +320,12 @@ def _filter(side: int) -> Tensor:
     return whole.float()
 
 
-def _tiles(name: str, count: int) -> Tensor:
-    """(count, 72, 72, 4) uint8: the tiles of a sheet."""
+def read_sheet(name: str, mode: str, side: int, columns: int, count: int) -> Tensor:
+    """The tiles of a shipped sheet, row by row: (count, side, side, channels) uint8; mode as Pillow names it, "RGB"…"""
     with Image.open(shipped_file(name)) as image:
-        sheet = np.array(image.convert("RGBA"))
-    rows = sheet.shape[0] // _TILE
-    grid = sheet.reshape(rows, _TILE, _COLUMNS, _TILE, 4).swapaxes(1, 2)  # (rows, columns, 72, 72, 4)
-    return torch.from_numpy(grid.reshape(-1, _TILE, _TILE, 4)[:count].copy())
+        sheet = np.array(image.convert(mode))
+    grid = sheet.reshape(-1, side, columns, side, sheet.shape[-1]).swapaxes(1, 2)  # (rows, columns, side, side, C)
+    return torch.from_numpy(grid.reshape(-1, side, side, sheet.shape[-1])[:count].copy())
 
 
 @cache
@@ -351,7 +351,7 @@ def _nth_true(rows: Tensor, n: Tensor) -> Tensor:
     return ((rows.cumsum(1) > n[:, None]) & rows).int().argmax(1)
 
 
-def _bytes(colour: str) -> tuple[int, int, int]:
+def rgb_of(colour: str) -> tuple[int, int, int]:
     """``"#rrggbb"`` → three numbers in 0…255."""
     return tuple(bytes.fromhex(colour[1:]))
 

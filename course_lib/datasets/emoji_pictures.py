@@ -12,14 +12,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from course_lib.datasets.emoji import SIDE, read_sheet
 from course_lib.files import shipped_file
 
-_SIDE, _COLUMNS = 64, 40  # the sheets: pictures of 64×64, 40 in a row
+_COLUMNS = 40  # of pictures in a row of the sheets
 
 
 class EmojiPictures(NamedTuple):
@@ -31,16 +30,19 @@ class EmojiPictures(NamedTuple):
     sources: tuple[str, ...]
 
 
+@cache
 def train_set() -> EmojiPictures:
     """Nine tenths of the emoji, without those that show a held-out pair of object and colour."""
     return _pick(lambda entry: not entry["test"] and not entry["held_out"])
 
 
+@cache
 def test_set() -> EmojiPictures:
     """A tenth of the emoji, of which no version is in the training set."""
     return _pick(lambda entry: entry["test"])
 
 
+@cache
 def faces() -> EmojiPictures:
     """The smileys, cats and monkeys that look at the reader, for paths from one face to another."""
     return _pick(lambda entry: entry["face"])
@@ -66,7 +68,6 @@ def _index() -> dict:
 @cache
 def _sheet(source: str) -> Tensor:
     """(N, 3, 64, 64) uint8: all pictures of one set."""
-    with Image.open(shipped_file(f"emoji/pictures_{source}.webp")) as image:
-        sheet = np.array(image.convert("RGB"))
-    grid = sheet.reshape(-1, _SIDE, _COLUMNS, _SIDE, 3).transpose(0, 2, 4, 1, 3)  # (rows, columns, 3, 64, 64)
-    return torch.from_numpy(grid.reshape(-1, 3, _SIDE, _SIDE)[: len(_index()["pictures"][source])])
+    count = len(_index()["pictures"][source])
+    tiles = read_sheet(f"emoji/pictures_{source}.webp", "RGB", SIDE, _COLUMNS, count)  # (N, 64, 64, 3)
+    return tiles.movedim(-1, 1).contiguous()

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_lib.arguments import require_sides
 from course_lib.networks.attention import SelfAttention
 
 PATCH = 2
@@ -102,8 +103,7 @@ class UNet(nn.Module):
         Returns:
             (B, channels, H, W): eps, x_0 or v, whatever it was trained to predict.
         """
-        if x_t.shape[-1] % (2 * PATCH) or x_t.shape[-2] % (2 * PATCH):
-            raise ValueError(f"x_t must have sides that divide by {2 * PATCH}, but its shape is {tuple(x_t.shape)}.")
+        require_sides("x_t", x_t, 2 * PATCH)
         if cond is None:
             cond = torch.full_like(t, self.null_class)
         emb = F.silu(self.embed_t(embed_time(t, self.time_size)) + self.embed_label(cond))  # (B, E)

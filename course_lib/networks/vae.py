@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_lib.arguments import require_sides
 from course_lib.forward import noise_like
 
 PATCH = 2
@@ -108,8 +109,7 @@ class VAE(nn.Module):
 
     def encode(self, x: Tensor) -> Posterior:
         """Pictures, (B, channels, H, W) in [-1, 1], to Gaussians over latents, (B, latent_channels, H/4, W/4)."""
-        if x.shape[-1] % (2 * PATCH) or x.shape[-2] % (2 * PATCH):
-            raise ValueError(f"x must have sides that divide by {2 * PATCH}, but its shape is {tuple(x.shape)}.")
+        require_sides("x", x, 2 * PATCH)
         mean, log_var = self.encoder(x).chunk(2, dim=1)
         return Posterior(mean, log_var.clamp(-20, 10))  # beyond, exp would leave float32's comfortable range
 

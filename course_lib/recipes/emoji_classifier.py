@@ -11,10 +11,9 @@ from torch.nn import functional as F
 
 from course_lib.datasets import emoji
 from course_lib.device import best_device, on_best_device
-from course_lib.metrics import in_batches
+from course_lib.metrics import accuracy
 from course_lib.networks.classifier import Classifier
-from course_lib.pretrained import save_weights
-from course_lib.recipes.running import forget_unfinished, provenance, run_training
+from course_lib.recipes.running import run_training, ship
 from course_lib.training import TrainState, warm_up_then_fall
 
 STEPS, BATCH_SIZE, TESTED = 5000, 64, 10_000
@@ -55,13 +54,9 @@ def main() -> None:
     run_training("emoji_classifier", state, draw_batch, loss, STEPS, BATCH_SIZE, learning_rate)
 
     scenes = emoji.draw_scenes(TESTED, torch.Generator().manual_seed(1), emoji.all_cells())
-    votes = in_batches(state.ema.eval(), emoji.scaled(emoji.compose(scenes)))
-    right = (votes.argmax(dim=1) == emoji.objects_of(scenes)).double()  # (TESTED,)
-    quality = {"test_accuracy": f"{right.mean():.4f}"}
-    print(quality)
-    metadata = provenance("emoji_classifier", "emoji/sprites_paint.webp", state, BATCH_SIZE)
-    save_weights(state.ema, "emoji_classifier", metadata | quality)
-    forget_unfinished("emoji_classifier")
+    share = accuracy(state.ema.eval(), emoji.scaled(emoji.compose(scenes)), emoji.objects_of(scenes))
+    quality = {"test_accuracy": f"{share:.4f}"}
+    ship("emoji_classifier", "emoji/sprites_paint.webp", state, BATCH_SIZE, quality)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ It learns from what every generating network learns from, scenes without the hel
 so that it can draw more than the listed objects. What it is measured on, it has never seen.
 """
 
-import math
 from functools import partial
 
 import torch
@@ -12,10 +11,9 @@ from torch import Tensor
 
 from course_lib.datasets import emoji, emoji_pictures
 from course_lib.device import best_device, on_best_device
-from course_lib.metrics import in_batches
+from course_lib.metrics import in_batches, psnr
 from course_lib.networks.vae import VAE, kl_divergence, reconstruction_error
-from course_lib.pretrained import save_weights
-from course_lib.recipes.running import forget_unfinished, provenance, run_training
+from course_lib.recipes.running import run_training, ship
 from course_lib.training import TrainState, warm_up_then_fall
 
 STEPS, BATCH_SIZE, KL_WEIGHT = 6000, 32, 1e-3
@@ -37,11 +35,6 @@ def loss(net: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:
     return error + KL_WEIGHT * kl_divergence(posterior).mean()
 
 
-def psnr(pictures: Tensor, others: Tensor) -> float:
-    r"""Peak signal-to-noise ratio of pictures in [-1, 1], in dB: :math:`10 \log_{10}(2^2 / \text{mean squared error})`."""
-    return 10 * math.log10(4 / (pictures - others).square().mean().item())
-
-
 def main() -> None:
     torch.manual_seed(0)
     state = TrainState(on_best_device(VAE()))
@@ -61,9 +54,7 @@ def main() -> None:
         "psnr_unseen_emoji": f"{psnr(unseen, in_batches(again, unseen)):.2f}",
         "psnr_held_out_cells": f"{psnr(held_out, in_batches(again, held_out)):.2f}",
     }
-    print(quality)
-    save_weights(vae, "emoji_vae", provenance("emoji_vae", "emoji/sprites_paint.webp", state, BATCH_SIZE) | quality)
-    forget_unfinished("emoji_vae")
+    ship("emoji_vae", "emoji/sprites_paint.webp", state, BATCH_SIZE, quality)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from course_lib.denoisers import Clipped, NetDenoiser
 from course_lib.device import best_device, on_best_device
 from course_lib.metrics import accuracy, frechet_distance, in_batches
 from course_lib.networks.unet import UNet
-from course_lib.pretrained import fashion_classifier, save_weights
-from course_lib.recipes.running import forget_unfinished, provenance, run_training
+from course_lib.pretrained import fashion_classifier
+from course_lib.recipes.running import run_training, ship
 from course_lib.sampling import Rule, ddim_step, last, sample
 from course_lib.schedules import NoiseSchedule
 from course_lib.training import TrainState, denoising_loss, drop_labels, warm_up_then_fall
@@ -76,10 +76,7 @@ def main() -> None:
         "judged_right_ddim_100": f"{accuracy(fashion_classifier(), *drawn):.4f}",
         "judged_right_real": f"{accuracy(fashion_classifier(), *fashion.test_set()):.4f}",
     }
-    print(quality)
-    metadata = provenance("fashion", "fashion_mnist/train-images-idx3-ubyte.gz", state, BATCH_SIZE)
-    save_weights(state.ema, "fashion", metadata | quality)
-    forget_unfinished("fashion")
+    ship("fashion", "fashion_mnist/train-images-idx3-ubyte.gz", state, BATCH_SIZE, quality)
 
 
 if __name__ == "__main__":

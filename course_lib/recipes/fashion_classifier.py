@@ -13,8 +13,7 @@ from course_lib.datasets import fashion
 from course_lib.device import best_device
 from course_lib.metrics import accuracy
 from course_lib.networks.classifier import Classifier
-from course_lib.pretrained import save_weights
-from course_lib.recipes.running import forget_unfinished, provenance, run_training
+from course_lib.recipes.running import run_training, ship
 from course_lib.training import TrainState, warm_up_then_fall
 
 STEPS, BATCH_SIZE = 4000, 128
@@ -41,10 +40,8 @@ def main() -> None:
     learning_rate = partial(warm_up_then_fall, steps=STEPS)
     run_training("fashion_classifier", state, batches, loss, STEPS, BATCH_SIZE, learning_rate)
     share = accuracy(state.ema.eval(), *fashion.test_set())
-    print(f"right about {share:.2%} of the test set")
-    metadata = provenance("fashion_classifier", "fashion_mnist/train-images-idx3-ubyte.gz", state, BATCH_SIZE)
-    save_weights(state.ema, "fashion_classifier", metadata | {"test_accuracy": f"{share:.4f}"})
-    forget_unfinished("fashion_classifier")
+    quality = {"test_accuracy": f"{share:.4f}"}
+    ship("fashion_classifier", "fashion_mnist/train-images-idx3-ubyte.gz", state, BATCH_SIZE, quality)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from course_lib.files import checksums, data_folder
+from course_lib.pretrained import save_weights
 from course_lib.training import TrainState, load_checkpoint, save_checkpoint, train, with_progress
 
 SAVE_EVERY = 60.0  # seconds
@@ -22,7 +24,7 @@ def run_training(
     learning_rate: Callable[[int], float],
 ) -> None:
     """Train ``state`` to ``steps``; the unfinished state is kept in data/checkpoints/unfinished/ meanwhile."""
-    unfinished = data_folder() / "checkpoints" / "unfinished" / f"{name}.safetensors"
+    unfinished = _unfinished(name)
     if unfinished.is_file():
         load_checkpoint(state, unfinished)
         print(f"going on at step {state.step} of {steps}", flush=True)
@@ -38,14 +40,13 @@ def run_training(
     save_checkpoint(state, unfinished)
 
 
-def forget_unfinished(name: str) -> None:
-    """Delete the unfinished state once the finished network has been written."""
-    (data_folder() / "checkpoints" / "unfinished" / f"{name}.safetensors").unlink(missing_ok=True)
+def ship(name: str, data: str, state: TrainState, batch_size: int, quality: dict[str, str]) -> None:
+    """Write the averaged network with where it comes from and how good it is; its unfinished state is then deleted.
 
-
-def provenance(name: str, data: str, state: TrainState, batch_size: int) -> dict[str, str]:
-    """Where a network comes from: recipe, seed, amount of training, the data's checksum, torch's version."""
-    return {
+    Where it comes from: recipe, seed, amount of training, the data's checksum, torch's version.
+    """
+    print(quality)
+    provenance = {
         "recipe": f"python -m course_lib.recipes.{name}",
         "seed": str(state.seed),
         "steps": str(state.step),
@@ -55,3 +56,9 @@ def provenance(name: str, data: str, state: TrainState, batch_size: int) -> dict
         "data_sha256": checksums()[data],
         "torch": torch.__version__,
     }
+    save_weights(state.ema, name, provenance | quality)
+    _unfinished(name).unlink(missing_ok=True)
+
+
+def _unfinished(name: str) -> Path:
+    return data_folder() / "checkpoints" / "unfinished" / f"{name}.safetensors"
