@@ -11,11 +11,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from course_lib.datasets import emoji
 from course_lib.denoisers import Clipped, NetDenoiser
 from course_lib.device import on_best_device
 from course_lib.files import CourseFileError, atomic_write, data_folder, record_checksum, shipped_file
 from course_lib.networks.classifier import Classifier
 from course_lib.networks.unet import UNet
+from course_lib.networks.vae import VAE
 from course_lib.schedules import NoiseSchedule
 
 
@@ -38,6 +40,23 @@ def fashion() -> PretrainedDiffusion:
 def fashion_classifier() -> Classifier:
     """The judge of Fashion-MNIST pictures (recipes/fashion_classifier.py)."""
     return load_weights(Classifier(), "fashion_classifier")
+
+
+@cache
+def emoji_classifier() -> Classifier:
+    """The judge of the emoji pictures' objects, 64×64×3 in [-1, 1] (recipes/emoji_classifier.py)."""
+    return load_weights(emoji_classifier_network(), "emoji_classifier")
+
+
+def emoji_classifier_network() -> Classifier:
+    """That judge before any training: the recipe's starting point."""
+    return Classifier(channels=3, classes=len(emoji.OBJECTS), size=emoji.SIDE, widths=(32, 64, 128, 128))
+
+
+@cache
+def emoji_vae() -> VAE:
+    """The first stage of latent diffusion: pictures of 64×64×3 to latents of 16×16×4 and back (recipes/emoji_vae.py)."""
+    return load_weights(VAE(), "emoji_vae")
 
 
 def describe(name: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 Only judges see all cells, those that are held out of training too: they have to recognise what nobody has drawn yet.
 """
 
+import json
 from functools import partial
 
 import torch
@@ -11,12 +12,12 @@ from torch.nn import functional as F
 
 from course_lib.datasets import emoji
 from course_lib.device import best_device, on_best_device
-from course_lib.metrics import accuracy
-from course_lib.networks.classifier import Classifier
+from course_lib.metrics import in_batches
+from course_lib.pretrained import emoji_classifier_network
 from course_lib.recipes.running import run_training, ship
 from course_lib.training import TrainState, warm_up_then_fall
 
-STEPS, BATCH_SIZE, TESTED = 5000, 64, 10_000
+STEPS, BATCH_SIZE, TESTED = 5000, 64, 20_000
 
 
 def roughened(pictures: Tensor, generator: torch.Generator) -> Tensor:
@@ -46,16 +47,32 @@ def loss(net: nn.Module, batch: tuple[Tensor, Tensor], generator: torch.Generato
     return F.cross_entropy(net(pictures), objects)
 
 
+def _share(right: Tensor) -> float:
+    return round(right.double().mean().item(), 4)
+
+
 def main() -> None:
     torch.manual_seed(0)
-    net = Classifier(channels=3, classes=len(emoji.OBJECTS), size=emoji.SIDE, widths=(32, 64, 128, 128))
+    net = emoji_classifier_network().to(memory_format=torch.channels_last)  # a third quicker on a CPU
     state = TrainState(on_best_device(net))
     learning_rate = partial(warm_up_then_fall, steps=STEPS)
     run_training("emoji_classifier", state, draw_batch, loss, STEPS, BATCH_SIZE, learning_rate)
 
     scenes = emoji.draw_scenes(TESTED, torch.Generator().manual_seed(1), emoji.all_cells())
-    share = accuracy(state.ema.eval(), emoji.scaled(emoji.compose(scenes)), emoji.objects_of(scenes))
-    quality = {"test_accuracy": f"{share:.4f}"}
+    objects = emoji.objects_of(scenes)
+    right = in_batches(state.ema.eval(), emoji.scaled(emoji.compose(scenes))).argmax(dim=1) == objects  # (TESTED,)
+    outlines = {
+        sprite.icon: right[scenes.sprite == index]
+        for index, sprite in enumerate(emoji.sprites())
+        if emoji.OBJECTS[sprite.object] == "sports car"
+    }
+    quality = {
+        "test_accuracy": f"{_share(right):.4f}",
+        "test_accuracy_of_objects": json.dumps(
+            {name: _share(right[objects == index]) for index, name in enumerate(emoji.OBJECTS)}
+        ),
+        "test_accuracy_of_sports_cars": json.dumps({icon: _share(some) for icon, some in outlines.items()}),
+    }
     ship("emoji_classifier", "emoji/sprites_paint.webp", state, BATCH_SIZE, quality)
 
 

@@ -21,11 +21,16 @@ MEASURED = 2000  # scenes
 
 
 def draw_batch(generator: torch.Generator) -> Tensor:
-    """Half composed scenes, half pictures of the general set; (B, 3, 64, 64) in [-1, 1]."""
+    """Half composed scenes, half pictures of the general set; (B, 3, 64, 64) in [-1, 1].
+
+    The general set stands on white; half of it is printed on tinted paper, for the decoder to keep any ground clean.
+    """
     scenes = emoji.compose(emoji.draw_scenes(BATCH_SIZE // 2, generator))  # (B/2, 3, 64, 64)
     general = emoji_pictures.train_set().pictures
     others = general[torch.randint(len(general), (BATCH_SIZE // 2,), generator=generator)]  # (B/2, 3, 64, 64)
-    return emoji.scaled(torch.cat([scenes, others]))
+    tint, tinted = (torch.rand(len(others), n, 1, 1, generator=generator) for n in (3, 1))
+    paper = torch.where(tinted < 0.5, 1 - 0.3 * tint, 1.0)  # (B/2, 3, 1, 1): the share of light that it throws back
+    return emoji.scaled(torch.cat([scenes, others * paper]))
 
 
 def loss(net: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:
