@@ -1,15 +1,17 @@
 """Rules that say of a picture which background, colour and size it has: no network, so nothing to be fooled with.
 
 They judge real pictures and generated ones alike, from the pixels alone: no mask says where the object is. What they
-get wrong on real pictures is measured in tests/test_judging.py, and bounds every measurement made with them.
+get wrong on real pictures is measured in tests/test_judging.py, and bounds every measurement made with them. The object
+is left to a classifier; ``judge`` asks all four.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib import oklab
 from course_lib.arguments import require_tensor
-from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, SIDE, SIZES, rgb_of
+from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, SIDE, SIZES, Scene, objects_of, rgb_of
+from course_lib.metrics import in_batches
 
 _DIFFERS = 0.06  # distance in OKLab from the background at which a pixel counts as the object's: just seen by the eye
 _NEUTRALS = [list(COLOURS).index(name) for name in ("black", "grey", "white")]
@@ -46,6 +48,31 @@ def size_of(pictures: Tensor) -> Tensor:
     lengths = [_extent(differs.sum(side) > 1) for side in (1, 2)]  # (B,) each: width, height
     longer = torch.maximum(*lengths) * SIDE / pictures.shape[-1]
     return (longer[:, None] - torch.tensor(list(SIZES.values()))).abs().argmin(1)
+
+
+def judge(pictures: Tensor, classifier: nn.Module) -> dict[str, Tensor]:
+    """What is seen in each picture, (B, 3, 64, 64) in [-1, 1]: "object", "colour", "background", "size" → (B,) int64.
+
+    The three rules say three of them, and ``classifier`` (``pretrained.emoji_classifier()``) says the object.
+    """
+    return {
+        "object": in_batches(classifier, pictures).argmax(dim=1),
+        "colour": colour_of(pictures),
+        "background": background_of(pictures),
+        "size": size_of(pictures),
+    }
+
+
+def judged_right(pictures: Tensor, scenes: Scene, classifier: nn.Module) -> dict[str, Tensor]:
+    """Whether each picture shows what its scene says: as ``judge``, (B,) bool; and "all" of the four at once."""
+    said = {
+        "object": objects_of(scenes),
+        "colour": scenes.colour,
+        "background": scenes.background,
+        "size": scenes.size,
+    }
+    right = {what: seen == said[what] for what, seen in judge(pictures, classifier).items()}
+    return right | {"all": torch.stack(list(right.values())).all(dim=0)}
 
 
 def main_colour(pixels: Tensor) -> int:

@@ -106,6 +106,36 @@ def test_other_sizes_of_picture(real):
         assert share(rule(large), rule(pictures[:100])) > 0.98
 
 
+class NamesTheObject(torch.nn.Module):
+    """Sees object 3 in bright pictures, and object 0 in all others."""
+
+    def forward(self, x):
+        return torch.nn.functional.one_hot(3 * (x.mean((1, 2, 3)) > 0).long(), 101).float()
+
+
+def test_judge_asks_the_rules_and_the_classifier(real):
+    pictures = real[1][:200]
+    seen = judging.judge(pictures, NamesTheObject())
+    assert list(seen) == ["object", "colour", "background", "size"]
+    assert torch.equal(seen["object"], 3 * (pictures.mean((1, 2, 3)) > 0).long())
+    for name in ("colour", "background", "size"):
+        assert torch.equal(seen[name], getattr(judging, f"{name}_of")(pictures))
+
+
+def test_judged_right_compares_with_the_scene_that_was_meant(real):
+    scenes, pictures = type(real[0])(*(field[:200] for field in real[0])), real[1][:200]
+    right = judging.judged_right(pictures, scenes, NamesTheObject())
+    assert torch.equal(right["object"], 3 * (pictures.mean((1, 2, 3)) > 0).long() == emoji.objects_of(scenes))
+    assert right["colour"].double().mean() > 0.95
+    assert right["background"].all()
+    assert torch.equal(right["all"], right["object"] & right["colour"] & right["background"] & right["size"])
+    other = scenes._replace(background=(scenes.background + 1) % len(BACKGROUNDS))
+    wrong = judging.judged_right(pictures, other, NamesTheObject())
+    assert not wrong["background"].any()
+    assert not wrong["all"].any()
+    assert torch.equal(wrong["size"], right["size"])
+
+
 @pytest.mark.parametrize("rule", [judging.background_of, judging.colour_of, judging.size_of])
 def test_refusals(rule):
     with pytest.raises(ValueError, match=r"pictures must have shape \(B, 3, H, W\)"):

@@ -7,10 +7,12 @@ import torch
 from safetensors.torch import load_file
 
 from course_lib import files, pretrained
-from course_lib.datasets import fashion
+from course_lib.datasets import emoji, emoji_pictures, fashion
 from course_lib.files import CourseFileError, checksums, data_folder
-from course_lib.metrics import accuracy
+from course_lib.judging import judged_right
+from course_lib.metrics import accuracy, in_batches, psnr
 from course_lib.networks.unet import UNet
+from course_lib.recipes.emoji_latent import LATENT, distance_to_scenes, draw, real_scenes
 from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.fashion_samplers import RULES, STEPS
 from course_lib.sampling import ddim_step
@@ -31,12 +33,76 @@ def test_the_diffusion_model_draws_what_it_is_asked_for():
     assert accuracy(pretrained.fashion_classifier(), *drawn) >= float(said["judged_right_ddim_100"]) - 0.08
 
 
-@pytest.mark.parametrize("name", ["fashion", "fashion_classifier"])
+SHIPPED = sorted(path.stem for path in (data_folder() / "checkpoints").glob("*.safetensors"))
+
+
+def test_all_that_ships_is_known_here():
+    assert SHIPPED == ["emoji_classifier", "emoji_latent", "emoji_vae", "fashion", "fashion_classifier"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_file_says_where_it_comes_from(name):
     said = pretrained.describe(name)
     assert said["recipe"] == f"python -m course_lib.recipes.{name}"
     assert said["data_sha256"] == checksums()[said["data"]]
     assert {"seed", "steps", "batch_size", "parameters", "torch"} <= set(said)
+
+
+@pytest.fixture(scope="module")
+def scenes_of_all_cells():
+    scenes = emoji.draw_scenes(2000, torch.Generator().manual_seed(21), emoji.all_cells())
+    return scenes, emoji.scaled(emoji.compose(scenes))
+
+
+def test_the_judge_of_objects_is_as_good_as_its_file_says(scenes_of_all_cells):
+    scenes, pictures = scenes_of_all_cells
+    said = pretrained.describe("emoji_classifier")
+    share = accuracy(pretrained.emoji_classifier(), pictures, emoji.objects_of(scenes))
+    assert share == pytest.approx(float(said["test_accuracy"]), abs=0.01)
+    assert share >= 0.98
+    of_objects = json.loads(said["test_accuracy_of_objects"])
+    assert list(of_objects) == list(emoji.OBJECTS)
+    assert min(of_objects.values()) >= 0.9
+    outlines = json.loads(said["test_accuracy_of_sports_cars"])
+    assert len(outlines) == 8
+    assert min(outlines.values()) >= 0.95
+
+
+def test_the_vae_gives_unseen_emoji_back():
+    vae, unseen = pretrained.emoji_vae(), emoji.scaled(emoji_pictures.test_set().pictures)
+    again = in_batches(lambda x: vae.to_pictures(vae.to_latents(x)), unseen)
+    said = float(pretrained.describe("emoji_vae")["psnr_unseen_emoji"])
+    assert psnr(unseen, again) == pytest.approx(said, abs=0.05)
+    assert said >= 30
+
+
+def test_the_judges_say_of_reconstructions_what_they_say_of_the_originals(scenes_of_all_cells):
+    scenes, pictures = scenes_of_all_cells
+    vae = pretrained.emoji_vae()
+    real, again = (
+        judged_right(x, scenes, pretrained.emoji_classifier())
+        for x in (pictures, in_batches(lambda x: vae.to_pictures(vae.to_latents(x)), pictures))
+    )
+    for what, right in real.items():
+        assert again[what].double().mean() >= right.double().mean() - 0.02, what
+
+
+def test_latents_of_new_scenes_have_mean_0_and_deviation_1():
+    latents = in_batches(pretrained.emoji_vae().to_latents, real_scenes(2000, seed=22))
+    assert latents.mean((0, 2, 3)).abs().max() < 0.03
+    assert (latents.std((0, 2, 3)) - 1).abs().max() < 0.03
+
+
+def test_the_latent_model_draws_scenes():
+    said = {key: float(value) for key, value in pretrained.describe("emoji_latent").items() if "frechet" in key}
+    real, reconstructed, drawn = (said[f"frechet_distance_{kind}"] for kind in ("real", "reconstructed", "ddim_50"))
+    assert real < reconstructed < drawn
+    latents = draw(pretrained.emoji_latent().denoiser, LATENT, steps=25, count=250)
+    pictures = in_batches(pretrained.emoji_vae().to_pictures, latents)
+    noise = in_batches(pretrained.emoji_vae().to_pictures, torch.randn(250, 4, 16, 16))
+    # So few pictures look worse than many; noise looks worse than anything.
+    assert distance_to_scenes(pictures) < 2 * drawn + distance_to_scenes(real_scenes(250, seed=23))
+    assert distance_to_scenes(noise) > 5 * distance_to_scenes(pictures)
 
 
 def test_loaded_ready_to_predict():

@@ -4,6 +4,7 @@ It learns from what every generating network learns from, scenes without the hel
 so that it can draw more than the listed objects. What it is measured on, it has never seen.
 """
 
+import json
 from functools import partial
 
 import torch
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from course_lib.datasets import emoji, emoji_pictures
 from course_lib.device import best_device, on_best_device
+from course_lib.judging import judged_right
 from course_lib.metrics import in_batches, psnr
 from course_lib.networks.vae import VAE, kl_divergence, reconstruction_error
+from course_lib.pretrained import emoji_classifier
 from course_lib.recipes.running import run_training, ship
 from course_lib.training import TrainState, warm_up_then_fall
 
@@ -40,26 +43,40 @@ def loss(net: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:
     return error + KL_WEIGHT * kl_divergence(posterior).mean()
 
 
-def main() -> None:
+def measure(vae: VAE) -> dict[str, str]:
+    """How alike pictures and reconstructions are, in dB, and what the judges say of both."""
+    generator = torch.Generator().manual_seed(2)
+
+    def again(pictures: Tensor) -> Tensor:
+        return in_batches(lambda x: vae.to_pictures(vae.to_latents(x)), pictures)
+
+    unseen = emoji.scaled(emoji_pictures.test_set().pictures)
+    quality = {"psnr_unseen_emoji": f"{psnr(unseen, again(unseen)):.2f}"}
+    for name, cells in (("training", emoji.training_cells()), ("held_out", emoji.held_out_cells())):
+        scenes = emoji.draw_scenes(MEASURED, generator, cells)
+        pictures = emoji.scaled(emoji.compose(scenes))
+        reconstructed = again(pictures)
+        quality[f"psnr_{name}_cells"] = f"{psnr(pictures, reconstructed):.2f}"
+        for kind, judged in (("real", pictures), ("reconstructed", reconstructed)):
+            right = judged_right(judged, scenes, emoji_classifier())
+            shares = {what: round(share.double().mean().item(), 4) for what, share in right.items()}
+            quality[f"judged_right_{kind}_{name}_cells"] = json.dumps(shares)
+    return quality
+
+
+def train_vae(name: str, steps: int) -> TrainState:
+    """A VAE after so many steps, its latents measured; the unfinished state is kept under ``name``."""
     torch.manual_seed(0)
     state = TrainState(on_best_device(VAE()))
-    learning_rate = partial(warm_up_then_fall, steps=STEPS)
-    run_training("emoji_vae", state, draw_batch, loss, STEPS, BATCH_SIZE, learning_rate)
+    run_training(name, state, draw_batch, loss, steps, BATCH_SIZE, partial(warm_up_then_fall, steps=steps))
+    vae, scenes = state.ema.eval(), emoji.draw_scenes(MEASURED, torch.Generator().manual_seed(1))
+    vae.measure_latents(in_batches(lambda x: vae.encode(x).mean, emoji.scaled(emoji.compose(scenes))))
+    return state
 
-    vae, generator = state.ema.eval(), torch.Generator().manual_seed(1)
-    scenes = emoji.scaled(emoji.compose(emoji.draw_scenes(MEASURED, generator)))
-    vae.measure_latents(in_batches(lambda x: vae.encode(x).mean, scenes))
-    held_out = emoji.scaled(emoji.compose(emoji.draw_scenes(MEASURED, generator, emoji.held_out_cells())))
-    unseen = emoji.scaled(emoji_pictures.test_set().pictures)
 
-    def again(x: Tensor) -> Tensor:
-        return vae.to_pictures(vae.to_latents(x))
-
-    quality = {
-        "psnr_unseen_emoji": f"{psnr(unseen, in_batches(again, unseen)):.2f}",
-        "psnr_held_out_cells": f"{psnr(held_out, in_batches(again, held_out)):.2f}",
-    }
-    ship("emoji_vae", "emoji/sprites_paint.webp", state, BATCH_SIZE, quality)
+def main() -> None:
+    state = train_vae("emoji_vae", STEPS)
+    ship("emoji_vae", "emoji/sprites_paint.webp", state, BATCH_SIZE, measure(state.ema))
 
 
 if __name__ == "__main__":

@@ -57,6 +57,11 @@ def ship(name: str, data: str, state: TrainState, batch_size: int, quality: dict
         "torch": torch.__version__,
     }
     save_weights(state.ema, name, provenance | quality)
+    discard(name)
+
+
+def discard(name: str) -> None:
+    """Delete the unfinished state of a training that has served its purpose."""
     _unfinished(name).unlink(missing_ok=True)
 
 

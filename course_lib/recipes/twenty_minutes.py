@@ -1,0 +1,204 @@
+"""Pixels against latents, twenty minutes of training each: ``python -m course_lib.recipes.twenty_minutes``.
+
+Two questions. What does a step cost? Operations and time, for one and the same U-Net on pictures of 64×64×3 and on their
+latents of 16×16×4. And what do twenty minutes buy on two cores? Three rows:
+
+    pixels            a diffusion model of the pictures themselves, of a size that sees enough of them in the time
+    latents           a VAE and a diffusion model of its latents, both from nothing, both within the twenty minutes
+    shipped latents   the shipped pair: twenty minutes for the diffusion model, twice as long before for its VAE
+
+Trainings go on where they were stopped and rows that are done are kept; about an hour in all.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from course_lib.datasets import emoji
+from course_lib.denoisers import Clipped, Denoiser, NetDenoiser
+from course_lib.device import on_best_device
+from course_lib.files import atomic_write, checksums, data_folder, record_checksum
+from course_lib.metrics import in_batches
+from course_lib.networks.unet import UNet
+from course_lib.networks.vae import VAE
+from course_lib.pretrained import describe, emoji_latent, emoji_vae, latent_unet
+from course_lib.recipes import emoji_latent as latent_recipe
+from course_lib.recipes import emoji_vae as vae_recipe
+from course_lib.recipes.emoji_latent import LATENT, MEASURED, SCHEDULE, distance_to_scenes, draw, loss, real_scenes
+from course_lib.recipes.running import discard, run_training
+from course_lib.training import TrainState, warm_up_then_fall
+
+NAME, SHEET = "measurements/twenty_minutes.json", "measurements/twenty_minutes.webp"
+PIXEL_STEPS, PIXEL_BATCH = 2600, 64
+VAE_STEPS, LATENT_STEPS = 1500, 1600
+SAMPLING_STEPS, TIMED, SHOWN = 50, 100, 12
+PICTURE = (3, 64, 64)
+
+
+class Trained(NamedTuple):
+    """One row: what draws its pictures, and the steps that it took."""
+
+    denoiser: Denoiser
+    vae: VAE | None
+    steps: int
+    vae_steps: int
+
+
+def pixel_unet() -> UNet:
+    """A fourth of the latent model's parameters: the latent model's own size would see too few pictures in the time."""
+    return UNet(channels=3, classes=0, width=48)
+
+
+def pixels() -> Trained:
+    torch.manual_seed(0)
+    state = TrainState(on_best_device(pixel_unet()))
+
+    def draw_batch(generator: torch.Generator) -> Tensor:
+        return emoji.scaled(emoji.compose(emoji.draw_scenes(PIXEL_BATCH, generator)))
+
+    learning_rate = partial(warm_up_then_fall, steps=PIXEL_STEPS)
+    run_training("twenty_minutes_pixels", state, draw_batch, loss, PIXEL_STEPS, PIXEL_BATCH, learning_rate)
+    return Trained(Clipped(NetDenoiser(state.ema.eval(), SCHEDULE, "v"), -1, 1), None, PIXEL_STEPS, 0)
+
+
+def latents() -> Trained:
+    vae = vae_recipe.train_vae("twenty_minutes_vae", VAE_STEPS).ema
+    net = latent_recipe.train_latent("twenty_minutes_latents", vae, LATENT_STEPS).ema
+    return Trained(NetDenoiser(net, SCHEDULE, "v"), vae, LATENT_STEPS, VAE_STEPS)
+
+
+def shipped_latents() -> Trained:
+    steps, vae_steps = (int(describe(name)["steps"]) for name in ("emoji_latent", "emoji_vae"))
+    return Trained(emoji_latent().denoiser, emoji_vae(), steps, vae_steps)
+
+
+ROWS: dict[str, Callable[[], Trained]] = {"pixels": pixels, "latents": latents, "shipped latents": shipped_latents}
+
+
+def draw_pictures(trained: Trained, count: int) -> Tensor:
+    """(count, 3, 64, 64) in [-1, 1]: sampled, and decoded if they are latents."""
+    if trained.vae is None:
+        return draw(trained.denoiser, PICTURE, SAMPLING_STEPS, count)
+    return in_batches(trained.vae.to_pictures, draw(trained.denoiser, LATENT, SAMPLING_STEPS, count))
+
+
+def operations(net: nn.Module, shape: tuple[int, ...]) -> int:
+    """Floating-point operations of a training step with one picture: forward and back, counted by torch."""
+    with FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, *shape), torch.ones(1, dtype=torch.int64)).sum().backward()
+    return counter.get_total_flops()
+
+
+def seconds_of(steps: dict[str, Callable[[], object]], times: int = 7) -> dict[str, float]:
+    """What each step takes, by the clock: the median of several, in turns, so that they compare."""
+    found: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(times + 1):
+        for name, step in steps.items():
+            began = time.perf_counter()
+            step()
+            found[name].append(time.perf_counter() - began)
+    return {name: median(each[1:]) for name, each in found.items()}  # the first warms up
+
+
+def training_step(net: nn.Module, batch: Tensor, of: Callable = loss) -> Callable[[], None]:
+    """A step of training with one and the same batch, to be timed."""
+    net, generator = on_best_device(net), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        of(net, batch, generator).backward()
+        optimizer.step()
+
+    return step
+
+
+def costs() -> dict:
+    """What a training step of each network costs, and the same U-Net on both, a batch of 32 each."""
+    pictures, codes = torch.zeros(32, *PICTURE), torch.zeros(32, *LATENT)
+    same = UNet(channels=3, classes=0, width=96)  # the latent model's, but for its first and last layer
+    timed = seconds_of(
+        {
+            "same_unet_on_pixels": training_step(same, pictures),
+            "unet_on_latents": training_step(latent_unet(), codes),
+            "pixel_unet": training_step(pixel_unet(), torch.zeros(PIXEL_BATCH, *PICTURE)),
+            "latent_unet": training_step(latent_unet(), torch.zeros(latent_recipe.BATCH_SIZE, *LATENT)),
+            "vae": training_step(VAE(), torch.zeros(vae_recipe.BATCH_SIZE, *PICTURE), vae_recipe.loss),
+        }
+    )
+    return {
+        "gflop_of_a_picture": {
+            "pixels": round(operations(same, PICTURE) / 1e9, 3),
+            "latents": round(operations(latent_unet(), LATENT) / 1e9, 3),
+        },
+        "seconds_of_32_pictures": {
+            "pixels": round(timed["same_unet_on_pixels"], 4),
+            "latents": round(timed["unet_on_latents"], 4),
+        },
+        "seconds_of_a_step": {name: round(timed[name], 4) for name in ("pixel_unet", "latent_unet", "vae")},
+    }
+
+
+def measure(name: str, trained: Trained, seconds: dict[str, float]) -> dict:
+    """One row of the table."""
+    began = time.perf_counter()
+    draw_pictures(trained, TIMED)
+    took = time.perf_counter() - began
+    own = seconds["pixel_unet" if trained.vae is None else "latent_unet"]
+    return {
+        "name": name,
+        "steps": trained.steps,
+        "vae_steps": trained.vae_steps,
+        "minutes": round(trained.steps * own / 60, 1),
+        "vae_minutes": round(trained.vae_steps * seconds["vae"] / 60, 1),
+        "seconds_for_100": round(took, 2),
+        "frechet_distance": round(distance_to_scenes(draw_pictures(trained, MEASURED)), 3),
+    }
+
+
+def main() -> None:
+    path = data_folder() / NAME
+    table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    shipped = {name: checksums()[f"checkpoints/{name}.safetensors"] for name in ("emoji_latent", "emoji_vae")}
+    if table.get("checkpoints_sha256") != shipped:  # other networks: nothing measured of them yet
+        real, vae = real_scenes(MEASURED, seed=5), emoji_vae()
+        again = in_batches(lambda x: vae.to_pictures(vae.to_latents(x)), real)
+        table = {
+            "recipe": "python -m course_lib.recipes.twenty_minutes",
+            "checkpoints_sha256": shipped,
+            "pictures": MEASURED,
+            "sampling_steps": SAMPLING_STEPS,
+            "real_frechet_distance": round(distance_to_scenes(real), 3),
+            "reconstructed_frechet_distance": round(distance_to_scenes(again), 3),
+            **costs(),
+            "rows": [],
+        }
+    sheet = data_folder() / SHEET
+    strips = list(np.array(Image.open(sheet)).reshape(len(table["rows"]), 64, -1, 3)) if table["rows"] else []
+    for name, train_row in list(ROWS.items())[len(table["rows"]) :]:
+        trained = train_row()
+        table["rows"].append(measure(name, trained, table["seconds_of_a_step"]))
+        shown = ((draw_pictures(trained, SHOWN) + 1) * 127.5).round().to(torch.uint8)  # (SHOWN, 3, 64, 64)
+        strips.append(shown.permute(2, 0, 3, 1).flatten(1, 2).numpy())  # (64, SHOWN · 64, 3)
+        with atomic_write(sheet) as partial_file:
+            Image.fromarray(np.concatenate(strips)).save(partial_file, format="webp", lossless=True)
+        with atomic_write(path) as partial_file:
+            partial_file.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        print(table["rows"][-1], flush=True)
+    record_checksum(NAME)
+    record_checksum(SHEET)
+    for name in ("pixels", "vae", "latents"):
+        discard(f"twenty_minutes_{name}")
+
+
+if __name__ == "__main__":
+    main()
