@@ -113,7 +113,7 @@ def test_ids_last_and_notebooks_and_tags_are_of_the_known_kind():
         for tag in card.tags:
             assert re.fullmatch(r"[a-z-]+", tag), tag  # Anki allows no spaces
             assert tag not in parts, f"{tag} would mix two decks"
-    for notebook in ("00_start_here", "01_forward_step", "02_training", "03_ddim"):
+    for notebook in ("00_start_here", "01_forward_step", "02_training", "03_ddim", "04_latent_diffusion"):
         assert sum(card.notebook == notebook and "sheet" not in card.tags for card in CARDS) >= 7
 
 

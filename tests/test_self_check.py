@@ -2,7 +2,7 @@
 
 import html
 import re
-from math import sqrt
+from math import log, sqrt
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -95,7 +95,7 @@ def test_the_facts_of_every_question_of_the_sheet_are_listed_here():
 
 
 def test_each_of_the_first_notebooks_has_three_or_four_questions_of_its_own():
-    for name in ("00_start_here", "01_forward_step", "02_training", "03_ddim"):
+    for name in ("00_start_here", "01_forward_step", "02_training", "03_ddim", "04_latent_diffusion"):
         own = [q for q in QUESTIONS.values() if q.notebook == name and not q.id.startswith("sheet-")]
         assert 3 <= len(own) <= 4
         assert all(re.fullmatch(name[:2] + r"-[a-z]", question.id) for question in own)
@@ -224,6 +224,26 @@ BY_FORMULA = {
     "03-c": (
         0.0001 * (1 - 1) / (1 - 0.9999),
         [(sqrt(0.0001), "grain"), (0.0001, "variance of the step forward"), (1, "before it is scaled")],
+    ),
+    "04-a": (
+        512 * 512 * 3 / (64 * 64 * 4),
+        [
+            (8, "one side"),
+            (8 * 8, "Those are the positions"),
+            (64 * 64 * 3 / (16 * 16 * 4), "own VAE"),
+            (8 * 8 * 4 / 3, "upside down"),
+            (64 * 64 * 4, "the latent has"),
+        ],
+    ),
+    "04-b": (
+        (1 + 0.25 - 1 - log(0.25)) / 2,
+        [
+            (1 + 0.25 - 1 - log(0.25), "half in front"),
+            ((1 + 0.5 - 1 - log(0.5)) / 2, "where its square belongs"),
+            ((1 + 0.25 - 1 + log(0.25)) / 2, "sign of the logarithm"),
+            ((0.25 - 1 - log(0.25)) / 2, "mean is missing"),
+            ((1 + 0.25 - log(0.25)) / 2, "-1 is missing"),
+        ],
     ),
 }
 
