@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from course_lib.datasets import emoji
-from course_lib.denoisers import Clipped, Denoiser, NetDenoiser
+from course_lib.denoisers import Clipped, NetDenoiser
 from course_lib.device import on_best_device
 from course_lib.files import CourseFileError, atomic_write, data_folder, record_checksum, shipped_file
 from course_lib.networks.classifier import Classifier
@@ -26,7 +26,7 @@ class PretrainedDiffusion(NamedTuple):
 
     net: nn.Module
     schedule: NoiseSchedule
-    denoiser: Denoiser
+    denoiser: Clipped
 
 
 @cache
@@ -59,18 +59,8 @@ def emoji_vae() -> VAE:
     return load_weights(VAE(), "emoji_vae")
 
 
-@cache
-def emoji_latent() -> PretrainedDiffusion:
-    """The diffusion model of the emoji scenes' latents, as ``emoji_vae().to_latents`` gives them; without labels.
-
-    Cosine schedule, predicts v; latents have no range that they could be clipped to (recipes/emoji_latent.py).
-    """
-    net, schedule = load_weights(latent_unet(), "emoji_latent"), NoiseSchedule.cosine()
-    return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
-
-
 def latent_unet() -> UNet:
-    """That model's network before any training: on latents of 16×16×4, whose 2×2 patches make 8×8 positions."""
+    """The network that recipes/emoji_latent.py trains: on latents of 16×16×4, whose 2×2 patches make 8×8 positions."""
     return UNet(channels=4, classes=0, width=96)
 
 

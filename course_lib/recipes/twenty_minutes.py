@@ -30,7 +30,7 @@ from course_lib.files import atomic_write, checksums, data_folder, record_checks
 from course_lib.metrics import in_batches
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE
-from course_lib.pretrained import describe, emoji_latent, emoji_vae, latent_unet
+from course_lib.pretrained import describe, emoji_vae, latent_unet, load_weights
 from course_lib.recipes import emoji_latent as latent_recipe
 from course_lib.recipes import emoji_vae as vae_recipe
 from course_lib.recipes.emoji_latent import LATENT, MEASURED, SCHEDULE, distance_to_scenes, draw, loss, real_scenes
@@ -78,7 +78,8 @@ def latents() -> Trained:
 
 def shipped_latents() -> Trained:
     steps, vae_steps = (int(describe(name)["steps"]) for name in ("emoji_latent", "emoji_vae"))
-    return Trained(emoji_latent().denoiser, emoji_vae(), steps, vae_steps)
+    net = load_weights(latent_unet(), "emoji_latent")
+    return Trained(NetDenoiser(net, SCHEDULE, "v"), emoji_vae(), steps, vae_steps)
 
 
 ROWS: dict[str, Callable[[], Trained]] = {"pixels": pixels, "latents": latents, "shipped latents": shipped_latents}
