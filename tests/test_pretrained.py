@@ -70,7 +70,7 @@ def test_the_judge_of_objects_is_as_good_as_its_file_says(scenes_of_all_cells):
 
 def test_the_vae_gives_unseen_emoji_back():
     vae, unseen = pretrained.emoji_vae(), emoji.scaled(emoji_pictures.test_set().pictures)
-    again = in_batches(lambda x: vae.to_pictures(vae.to_latents(x)), unseen)
+    again = in_batches(vae.reconstruct, unseen)
     said = float(pretrained.describe("emoji_vae")["psnr_unseen_emoji"])
     assert psnr(unseen, again) == pytest.approx(said, abs=0.05)
     assert said >= 30
@@ -81,7 +81,7 @@ def test_the_judges_say_of_reconstructions_what_they_say_of_the_originals(scenes
     vae = pretrained.emoji_vae()
     real, again = (
         judged_right(x, scenes, pretrained.emoji_classifier())
-        for x in (pictures, in_batches(lambda x: vae.to_pictures(vae.to_latents(x)), pictures))
+        for x in (pictures, in_batches(vae.reconstruct, pictures))
     )
     for what, allowed in {"object": 0.02, "colour": 0.02, "background": 0.02, "size": 0.02, "all": 0.03}.items():
         assert again[what].double().mean() >= real[what].double().mean() - allowed, what

@@ -38,6 +38,11 @@ def test_pictures_come_back_within_their_range(vae):
     assert pictures.max() == 1
 
 
+def test_a_reconstruction_goes_to_the_latents_and_back(vae):
+    x = random(2, 3, 16, 16)
+    assert torch.equal(vae.reconstruct(x), vae.to_pictures(vae.to_latents(x)))
+
+
 def test_variances_stay_in_a_range_that_float32_can_hold(vae):
     log_var = vae.encode(1e6 * random(2, 3, 16, 16)).log_var
     assert log_var.min() >= -20

@@ -128,6 +128,10 @@ class VAE(nn.Module):
         """The way back from what a diffusion model has drawn; pictures in [-1, 1]. Shapes as in ``decode``."""
         return self.decode(z * self.latent_std + self.latent_mean).clamp(-1, 1)
 
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Pictures through the mean latents and back, (B, channels, H, W) in [-1, 1]: what the VAE keeps of them."""
+        return self.to_pictures(self.to_latents(x))
+
     def measure_latents(self, latents: Tensor) -> None:
         """Remember mean and deviation of many latents as ``encode`` gives them, (N, latent_channels, H/4, W/4)."""
         self.latent_mean.copy_(latents.mean(dim=(0, 2, 3))[:, None, None])

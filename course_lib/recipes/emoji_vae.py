@@ -46,16 +46,12 @@ def loss(net: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:
 def measure(vae: VAE) -> dict[str, str]:
     """How alike pictures and reconstructions are, in dB, and what the judges say of both."""
     generator = torch.Generator().manual_seed(2)
-
-    def again(pictures: Tensor) -> Tensor:
-        return in_batches(lambda x: vae.to_pictures(vae.to_latents(x)), pictures)
-
     unseen = emoji.scaled(emoji_pictures.test_set().pictures)
-    quality = {"psnr_unseen_emoji": f"{psnr(unseen, again(unseen)):.2f}"}
+    quality = {"psnr_unseen_emoji": f"{psnr(unseen, in_batches(vae.reconstruct, unseen)):.2f}"}
     for name, cells in (("training", emoji.training_cells()), ("held_out", emoji.held_out_cells())):
         scenes = emoji.draw_scenes(MEASURED, generator, cells)
         pictures = emoji.scaled(emoji.compose(scenes))
-        reconstructed = again(pictures)
+        reconstructed = in_batches(vae.reconstruct, pictures)
         quality[f"psnr_{name}_cells"] = f"{psnr(pictures, reconstructed):.2f}"
         for kind, judged in (("real", pictures), ("reconstructed", reconstructed)):
             right = judged_right(judged, scenes, emoji_classifier())

@@ -172,7 +172,7 @@ def main() -> None:
     shipped = {name: checksums()[f"checkpoints/{name}.safetensors"] for name in ("emoji_latent", "emoji_vae")}
     if table.get("checkpoints_sha256") != shipped:  # other networks: nothing measured of them yet
         real, vae = real_scenes(MEASURED, seed=5), emoji_vae()
-        again = in_batches(lambda x: vae.to_pictures(vae.to_latents(x)), real)
+        again = in_batches(vae.reconstruct, real)
         table = {
             "recipe": "python -m course_lib.recipes.twenty_minutes",
             "checkpoints_sha256": shipped,
