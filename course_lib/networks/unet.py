@@ -7,9 +7,11 @@ r"""The U-Net: down to where a position sees the whole picture, and up again, wi
                                └──► middle ──────┘
 
 Two choices make it quick on a CPU. Pictures enter as 2×2 patches, a quarter of the positions with four times
-the channels; and there are just two resolutions. Sources: Ronneberger et al. 2015, *U-Net*; Ho et al. 2020,
-appendix B (residual blocks, time embedding); Dhariwal, Nichol 2021, *Diffusion Models Beat GANs*, section 3.1
-(scale and shift).
+the channels; and there are just two resolutions. Latents, which are packed already, enter as they are (patch=1): a
+neighbour tells little about them, and a network that meets them one by one learns them far sooner.
+
+Sources: Ronneberger et al. 2015, *U-Net*; Ho et al. 2020, appendix B (residual blocks, time embedding); Dhariwal,
+Nichol 2021, *Diffusion Models Beat GANs*, section 3.1 (scale and shift).
 """
 
 import math
@@ -20,8 +22,6 @@ from torch.nn import functional as F
 
 from course_lib.arguments import require_sides
 from course_lib.networks.attention import SelfAttention
-
-PATCH = 2
 
 
 def embed_time(t: Tensor, size: int) -> Tensor:
@@ -61,18 +61,20 @@ class ResBlock(nn.Module):
 
 
 class UNet(nn.Module):
-    """A class-conditional U-Net for pictures whose sides divide by four.
+    """A class-conditional U-Net for pictures, or latents, whose sides divide by twice the patch.
 
     Args:
         channels: of a picture, 1 for grey.
         classes: how many labels there are; one more, ``null_class``, stands for "no label" and lets one network
             be both the conditional and the unconditional model.
         width: channels at the upper resolution, divisible by 8; the lower has twice as many.
+        patch: the side of the patches in which a picture enters, 1 for none.
     """
 
-    def __init__(self, channels: int = 1, classes: int = 10, width: int = 48) -> None:
+    def __init__(self, channels: int = 1, classes: int = 10, width: int = 48, patch: int = 2) -> None:
         super().__init__()
-        embedding, wide, patch_channels = 4 * width, 2 * width, channels * PATCH**2
+        embedding, wide, patch_channels = 4 * width, 2 * width, channels * patch**2
+        self.patch = patch
         self.null_class = classes
         self.time_size = 64
         self.embed_t = nn.Sequential(nn.Linear(self.time_size, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
@@ -103,12 +105,12 @@ class UNet(nn.Module):
         Returns:
             (B, channels, H, W): eps, x_0 or v, whatever it was trained to predict.
         """
-        require_sides("x_t", x_t, 2 * PATCH)
+        require_sides("x_t", x_t, 2 * self.patch)
         if cond is None:
             cond = torch.full_like(t, self.null_class)
         emb = F.silu(self.embed_t(embed_time(t, self.time_size)) + self.embed_label(cond))  # (B, E)
 
-        patches = F.pixel_unshuffle(x_t, PATCH)  # (B, 4 channels, H/2, W/2)
+        patches = F.pixel_unshuffle(x_t, self.patch)  # (B, 4 channels, H/2, W/2), for 2×2 patches
         a = self.down_a(self.stem(patches), emb)  # (B, width, H/2, W/2) ────────────────┐
         b = self.down_b(self.shrink(a), emb)  # (B, wide, H/4, W/4) ────────────┐        │
         m = self.attention(self.middle_1(b, emb))  # (B, wide, H/4, W/4)        │        │
@@ -116,4 +118,4 @@ class UNet(nn.Module):
         b = self.up_b(torch.cat([m, b], dim=1), emb)  # (B, wide, H/4, W/4) ◄───┘        │
         b = F.interpolate(self.grow(b), scale_factor=2)  # (B, width, H/2, W/2)          │
         a = self.up_a(torch.cat([b, a], dim=1), emb)  # (B, width, H/2, W/2) ◄───────────┘
-        return F.pixel_shuffle(self.head(a), PATCH)  # (B, channels, H, W)
+        return F.pixel_shuffle(self.head(a), self.patch)  # (B, channels, H, W)

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from course_lib.datasets import emoji, emoji_pictures
-from course_lib.device import best_device, on_best_device
+from course_lib.device import best_device, half_precision, on_best_device
 from course_lib.judging import judged_right
 from course_lib.metrics import in_batches, psnr
-from course_lib.networks.vae import VAE, kl_divergence, reconstruction_error
+from course_lib.networks.vae import VAE, Posterior, kl_divergence, reconstruction_error
 from course_lib.pretrained import emoji_classifier
 from course_lib.recipes.running import run_training, ship
 from course_lib.training import TrainState, warm_up_then_fall
 
-STEPS, BATCH_SIZE, KL_WEIGHT = 6000, 32, 1e-3
+STEPS, BATCH_SIZE, KL_WEIGHT = 6500, 32, 2e-2
 MEASURED = 2000  # scenes
 
 
@@ -38,8 +38,12 @@ def draw_batch(generator: torch.Generator) -> Tensor:
 
 def loss(net: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:
     pictures = pictures.to(best_device())
-    posterior = net.encode(pictures)
-    error = reconstruction_error(pictures, net.decode(posterior.draw(generator)))
+    with half_precision():
+        posterior = net.encode(pictures)
+    posterior = Posterior(*(part.float() for part in posterior))
+    with half_precision():
+        reconstructed = net.decode(posterior.draw(generator))
+    error = reconstruction_error(pictures, reconstructed.float())
     return error + KL_WEIGHT * kl_divergence(posterior).mean()
 
 

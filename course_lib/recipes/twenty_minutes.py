@@ -1,7 +1,7 @@
 """Pixels against latents, twenty minutes of training each: ``python -m course_lib.recipes.twenty_minutes``.
 
 Two questions. What does a step cost? Operations and time, for one and the same U-Net on pictures of 64×64×3 and on their
-latents of 16×16×4. And what do twenty minutes buy on two cores? Three rows:
+latents of 16×16×4, position by position. And what do twenty minutes buy on two cores? Three rows:
 
     pixels            a diffusion model of the pictures themselves, of a size that sees enough of them in the time
     latents           a VAE and a diffusion model of its latents, both from nothing, both within the twenty minutes
@@ -33,13 +33,23 @@ from course_lib.networks.vae import VAE
 from course_lib.pretrained import describe, emoji_vae, latent_unet, load_weights
 from course_lib.recipes import emoji_latent as latent_recipe
 from course_lib.recipes import emoji_vae as vae_recipe
-from course_lib.recipes.emoji_latent import LATENT, MEASURED, SCHEDULE, distance_to_scenes, draw, loss, real_scenes
+from course_lib.recipes.emoji_latent import (
+    LATENT,
+    MEASURED,
+    SCHEDULE,
+    Labelled,
+    distance_to_scenes,
+    draw,
+    loss,
+    real_objects,
+    real_scenes,
+)
 from course_lib.recipes.running import discard, run_training
 from course_lib.training import TrainState, warm_up_then_fall
 
 NAME, SHEET = "measurements/twenty_minutes.json", "measurements/twenty_minutes.webp"
-PIXEL_STEPS, PIXEL_BATCH = 2600, 64
-VAE_STEPS, LATENT_STEPS = 1500, 1600
+PIXEL_STEPS, PIXEL_BATCH = 4000, 64
+VAE_STEPS, LATENT_STEPS = 2400, 1500
 SAMPLING_STEPS, TIMED, SHOWN = 50, 100, 12
 PICTURE = (3, 64, 64)
 
@@ -54,16 +64,17 @@ class Trained(NamedTuple):
 
 
 def pixel_unet() -> UNet:
-    """A fourth of the latent model's parameters: the latent model's own size would see too few pictures in the time."""
-    return UNet(channels=3, classes=0, width=48)
+    """On 2×2 patches, and narrower than the latent model: that one would see too few pictures in the time."""
+    return UNet(channels=3, classes=len(emoji.OBJECTS), width=48)
 
 
 def pixels() -> Trained:
     torch.manual_seed(0)
     state = TrainState(on_best_device(pixel_unet()))
 
-    def draw_batch(generator: torch.Generator) -> Tensor:
-        return emoji.scaled(emoji.compose(emoji.draw_scenes(PIXEL_BATCH, generator)))
+    def draw_batch(generator: torch.Generator) -> Labelled:
+        scenes = emoji.draw_scenes(PIXEL_BATCH, generator)
+        return Labelled(emoji.scaled(emoji.compose(scenes)), emoji.objects_of(scenes))
 
     learning_rate = partial(warm_up_then_fall, steps=PIXEL_STEPS)
     run_training("twenty_minutes_pixels", state, draw_batch, loss, PIXEL_STEPS, PIXEL_BATCH, learning_rate)
@@ -85,11 +96,11 @@ def shipped_latents() -> Trained:
 ROWS: dict[str, Callable[[], Trained]] = {"pixels": pixels, "latents": latents, "shipped latents": shipped_latents}
 
 
-def draw_pictures(trained: Trained, count: int) -> Tensor:
-    """(count, 3, 64, 64) in [-1, 1]: sampled, and decoded if they are latents."""
+def draw_pictures(trained: Trained, objects: Tensor) -> Tensor:
+    """A picture of each object, (N,) → (N, 3, 64, 64) in [-1, 1]: sampled, and decoded if it is a latent."""
     if trained.vae is None:
-        return draw(trained.denoiser, PICTURE, SAMPLING_STEPS, count)
-    return in_batches(trained.vae.to_pictures, draw(trained.denoiser, LATENT, SAMPLING_STEPS, count))
+        return draw(trained.denoiser, PICTURE, objects, SAMPLING_STEPS)
+    return in_batches(trained.vae.to_pictures, draw(trained.denoiser, LATENT, objects, SAMPLING_STEPS))
 
 
 def operations(net: nn.Module, shape: tuple[int, ...]) -> int:
@@ -110,7 +121,7 @@ def seconds_of(steps: dict[str, Callable[[], object]], times: int = 7) -> dict[s
     return {name: median(each[1:]) for name, each in found.items()}  # the first warms up
 
 
-def training_step(net: nn.Module, batch: Tensor, of: Callable = loss) -> Callable[[], None]:
+def training_step(net: nn.Module, batch: Labelled | Tensor, of: Callable = loss) -> Callable[[], None]:
     """A step of training with one and the same batch, to be timed."""
     net, generator = on_best_device(net), torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4)
@@ -125,14 +136,18 @@ def training_step(net: nn.Module, batch: Tensor, of: Callable = loss) -> Callabl
 
 def costs() -> dict:
     """What a training step of each network costs, and the same U-Net on both, a batch of 32 each."""
-    pictures, codes = torch.zeros(32, *PICTURE), torch.zeros(32, *LATENT)
-    same = UNet(channels=3, classes=0, width=96)  # the latent model's, but for its first and last layer
+
+    def zeros(count: int, shape: tuple[int, ...]) -> Labelled:
+        return Labelled(torch.zeros(count, *shape), torch.zeros(count, dtype=torch.int64))
+
+    same = UNet(channels=3, classes=len(emoji.OBJECTS), width=64, patch=1)  # the latent model's, but for its ends
     timed = seconds_of(
         {
-            "same_unet_on_pixels": training_step(same, pictures),
-            "unet_on_latents": training_step(latent_unet(), codes),
-            "pixel_unet": training_step(pixel_unet(), torch.zeros(PIXEL_BATCH, *PICTURE)),
-            "latent_unet": training_step(latent_unet(), torch.zeros(latent_recipe.BATCH_SIZE, *LATENT)),
+            "same_unet_on_pixels": training_step(same, zeros(32, PICTURE)),
+            "unet_on_latents": training_step(latent_unet(), zeros(32, LATENT)),
+            "pixel_unet": training_step(pixel_unet(), zeros(PIXEL_BATCH, PICTURE)),
+            "latent_unet": training_step(latent_unet(), zeros(latent_recipe.BATCH_SIZE, LATENT)),
+            "encoding": partial(latent_recipe.encoded_scenes, on_best_device(VAE()).eval(), 500),
             "vae": training_step(VAE(), torch.zeros(vae_recipe.BATCH_SIZE, *PICTURE), vae_recipe.loss),
         }
     )
@@ -146,23 +161,28 @@ def costs() -> dict:
             "latents": round(timed["unet_on_latents"], 4),
         },
         "seconds_of_a_step": {name: round(timed[name], 4) for name in ("pixel_unet", "latent_unet", "vae")},
+        "seconds_of_encoding": round(timed["encoding"] * latent_recipe.SCENES / 500, 1),
     }
 
 
-def measure(name: str, trained: Trained, seconds: dict[str, float]) -> dict:
-    """One row of the table."""
+def measure(name: str, trained: Trained, cost: dict) -> dict:
+    """One row of the table, with the ``costs`` of a step; "minutes" hold the encoding of the scenes too."""
     began = time.perf_counter()
-    draw_pictures(trained, TIMED)
+    draw_pictures(trained, real_objects(TIMED))
     took = time.perf_counter() - began
-    own = seconds["pixel_unet" if trained.vae is None else "latent_unet"]
+    step = cost["seconds_of_a_step"]
+    if trained.vae is None:
+        seconds = trained.steps * step["pixel_unet"]
+    else:
+        seconds = trained.steps * step["latent_unet"] + cost["seconds_of_encoding"]
     return {
         "name": name,
         "steps": trained.steps,
         "vae_steps": trained.vae_steps,
-        "minutes": round(trained.steps * own / 60, 1),
-        "vae_minutes": round(trained.vae_steps * seconds["vae"] / 60, 1),
+        "minutes": round(seconds / 60, 1),
+        "vae_minutes": round(trained.vae_steps * step["vae"] / 60, 1),
         "seconds_for_100": round(took, 2),
-        "frechet_distance": round(distance_to_scenes(draw_pictures(trained, MEASURED)), 3),
+        "frechet_distance": round(distance_to_scenes(draw_pictures(trained, real_objects())), 3),
     }
 
 
@@ -187,8 +207,10 @@ def main() -> None:
     strips = list(np.array(Image.open(sheet)).reshape(len(table["rows"]), 64, -1, 3)) if table["rows"] else []
     for name, train_row in list(ROWS.items())[len(table["rows"]) :]:
         trained = train_row()
-        table["rows"].append(measure(name, trained, table["seconds_of_a_step"]))
-        shown = ((draw_pictures(trained, SHOWN) + 1) * 127.5).round().to(torch.uint8)  # (SHOWN, 3, 64, 64)
+        table["rows"].append(measure(name, trained, table))
+        shown = (
+            ((draw_pictures(trained, real_objects(SHOWN)) + 1) * 127.5).round().to(torch.uint8)
+        )  # (SHOWN, 3, 64, 64)
         strips.append(shown.permute(2, 0, 3, 1).flatten(1, 2).numpy())  # (64, SHOWN · 64, 3)
         with atomic_write(sheet) as partial_file:
             Image.fromarray(np.concatenate(strips)).save(partial_file, format="webp", lossless=True)
