@@ -23,7 +23,7 @@ def background_of(pictures: Tensor) -> Tensor:
 
     The one nearest to the median of the border, in OKLab. Raises TypeError or ValueError for anything but pictures.
     """
-    return torch.cdist(_border(_pixels(pictures)), _prototypes(BACKGROUNDS)).argmin(1)
+    return _background(_pixels(pictures))
 
 
 def colour_of(pictures: Tensor) -> Tensor:
@@ -32,10 +32,7 @@ def colour_of(pictures: Tensor) -> Tensor:
     Each pixel that differs from the border votes for the nearest colour in OKLab; a picture without one is the colour
     of its border.
     """
-    pixels = _pixels(pictures)  # (B, H, W, 3)
-    differs = _differs(pixels)
-    counts = torch.where(differs.any((1, 2), keepdim=True), differs, True)  # (B, H, W)
-    return torch.cat([_votes(*some).argmax(1) for some in zip(pixels.split(64), counts.split(64), strict=True)])
+    return _colour(_pixels(pictures))
 
 
 def size_of(pictures: Tensor) -> Tensor:
@@ -43,11 +40,7 @@ def size_of(pictures: Tensor) -> Tensor:
 
     The one nearest to the longer side of the box around all pixels that differ from the border.
     """
-    differs = _differs(_pixels(pictures))
-    # A row or column counts from two pixels on: a single one may be noise.
-    lengths = [_extent(differs.sum(side) > 1) for side in (1, 2)]  # (B,) each: width, height
-    longer = torch.maximum(*lengths) * SIDE / pictures.shape[-1]
-    return (longer[:, None] - torch.tensor(list(SIZES.values()))).abs().argmin(1)
+    return _size(_pixels(pictures))
 
 
 def judge(pictures: Tensor, classifier: nn.Module) -> dict[str, Tensor]:
@@ -55,11 +48,12 @@ def judge(pictures: Tensor, classifier: nn.Module) -> dict[str, Tensor]:
 
     The three rules say three of them, and ``classifier`` (``pretrained.emoji_classifier()``) says the object.
     """
+    pixels = _pixels(pictures)
     return {
         "object": in_batches(classifier, pictures).argmax(dim=1),
-        "colour": colour_of(pictures),
-        "background": background_of(pictures),
-        "size": size_of(pictures),
+        "colour": _colour(pixels),
+        "background": _background(pixels),
+        "size": _size(pixels),
     }
 
 
@@ -78,6 +72,24 @@ def judged_right(pictures: Tensor, scenes: Scene, classifier: nn.Module) -> dict
 def main_colour(pixels: Tensor) -> int:
     """The colour that most of (N, 3) sRGB pixels in [0, 1] are nearest to, an index into COLOURS."""
     return int(_votes(oklab.to_oklab(pixels.float())[None], torch.ones(1, len(pixels), dtype=torch.bool)).argmax())
+
+
+def _background(pixels: Tensor) -> Tensor:  # (B, H, W, 3) -> (B,)
+    return torch.cdist(_border(pixels), _prototypes(BACKGROUNDS)).argmin(1)
+
+
+def _colour(pixels: Tensor) -> Tensor:  # (B, H, W, 3) -> (B,)
+    differs = _differs(pixels)
+    counts = torch.where(differs.any((1, 2), keepdim=True), differs, True)  # (B, H, W)
+    return torch.cat([_votes(*some).argmax(1) for some in zip(pixels.split(64), counts.split(64), strict=True)])
+
+
+def _size(pixels: Tensor) -> Tensor:  # (B, H, W, 3) -> (B,)
+    differs = _differs(pixels)
+    # A row or column counts from two pixels on: a single one may be noise.
+    lengths = [_extent(differs.sum(side) > 1) for side in (1, 2)]  # (B,) each: width, height
+    longer = torch.maximum(*lengths) * SIDE / pixels.shape[2]
+    return (longer[:, None] - torch.tensor(list(SIZES.values()))).abs().argmin(1)
 
 
 def _votes(pixels: Tensor, counts: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from course_lib.device import best_device, half_precision
 from course_lib.networks.attention import SelfAttention
 from course_lib.networks.classifier import Classifier
 from course_lib.networks.unet import ResBlock, UNet, embed_time
@@ -27,6 +28,29 @@ def test_shapes(unet):
     assert unet(torch.randn(1, 2, 8, 12), torch.tensor([7])).shape == (1, 2, 8, 12)
     with pytest.raises(ValueError, match="sides that divide by 4"):
         unet(torch.randn(1, 2, 30, 28), torch.tensor([7]))
+
+
+def test_without_patches_positions_enter_one_by_one():
+    torch.manual_seed(0)
+    net = UNet(channels=4, classes=3, width=8, patch=1)
+    assert net.stem.in_channels == 4
+    x = torch.randn(2, 4, 6, 10)
+    assert net(x, torch.tensor([1, 9])).shape == x.shape
+    with pytest.raises(ValueError, match="sides that divide by 2"):
+        net(torch.randn(1, 4, 5, 6), torch.tensor([7]))
+
+
+def test_half_precision_is_used_where_the_processor_has_it_and_nowhere_else(monkeypatch):
+    a = torch.ones(2, 2, device=best_device())
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    with half_precision():
+        assert (a @ a).dtype == torch.float32
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    with half_precision():
+        assert (a @ a).dtype == torch.bfloat16
+    assert (a @ a).dtype == torch.float32
 
 
 def test_a_new_unet_answers_zero_everywhere():
