@@ -69,6 +69,11 @@ def judged_right(pictures: Tensor, scenes: Scene, classifier: nn.Module) -> dict
     return right | {"all": torch.stack(list(right.values())).all(dim=0)}
 
 
+def shares(right: dict[str, Tensor]) -> dict[str, float]:
+    """Of ``judged_right``: for each judge the share of pictures, rounded to four digits."""
+    return {what: round(each.double().mean().item(), 4) for what, each in right.items()}
+
+
 def main_colour(pixels: Tensor) -> int:
     """The colour that most of (N, 3) sRGB pixels in [0, 1] are nearest to, an index into COLOURS."""
     return int(_votes(oklab.to_oklab(pixels.float())[None], torch.ones(1, len(pixels), dtype=torch.bool)).argmax())

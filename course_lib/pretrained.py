@@ -61,14 +61,14 @@ def emoji_vae() -> VAE:
 
 @cache
 def emoji_latent() -> PretrainedDiffusion:
-    """The diffusion model of the VAE's latents: 16×16×4, labels as in OBJECTS, predicts v (recipes/emoji_latent.py)."""
+    """The diffusion model of the VAE's latents: 16×16×4, labels as in emoji.LABELS, predicts v (recipes/emoji_latent.py)."""
     net, schedule = load_weights(latent_unet(), "emoji_latent"), NoiseSchedule.cosine()
     return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
 
 
 def latent_unet() -> UNet:
     """That model's network before any training: the U-Net of notebook 02, for latents, and a third wider."""
-    return UNet(channels=4, classes=len(emoji.OBJECTS), width=64, patch=1)
+    return UNet(channels=4, classes=len(emoji.LABELS), width=64, patch=1)
 
 
 def describe(name: str) -> dict[str, str]:

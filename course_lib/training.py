@@ -44,13 +44,13 @@ def draw_times(size: int, T: int, generator: torch.Generator | None = None) -> T
 def drop_labels(
     labels: Tensor, null_class: int, probability: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """The labels, (B,), each replaced by ``null_class`` with the given probability in [0, 1].
+    """The labels, (B,) or (B, K), each row replaced by ``null_class`` with the given probability in [0, 1].
 
     So one network learns to draw with a label and without (Ho, Salimans 2022, *Classifier-Free Diffusion Guidance*).
     """
     require_between("probability", probability, 0, 1)
-    dropped = torch.rand(labels.shape, generator=generator).to(labels.device) < probability
-    return torch.where(dropped, null_class, labels)
+    dropped = torch.rand(len(labels), generator=generator).to(labels.device) < probability  # (B,)
+    return torch.where(dropped.reshape(-1, *[1] * (labels.ndim - 1)), null_class, labels)
 
 
 def denoising_loss(

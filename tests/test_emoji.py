@@ -254,3 +254,13 @@ def test_every_source_has_its_licence():
 def test_small_enough_to_ship():
     sizes = [path.stat().st_size for path in (data_folder() / "emoji").rglob("*") if path.is_file()]
     assert sum(sizes) <= 16_000_000
+
+
+def test_labels_say_all_that_a_scene_holds():
+    scenes = emoji.draw_scenes(300, torch.Generator().manual_seed(5))
+    named = [[emoji.LABELS[label] for label in row] for row in emoji.labels_of(scenes).tolist()]
+    assert [row[0] for row in named] == [emoji.OBJECTS[o] for o in emoji.objects_of(scenes).tolist()]
+    lists = (emoji.COLOURS, emoji.BACKGROUNDS, emoji.SIZES)
+    for place, (names, of) in enumerate(zip(lists, (scenes.colour, scenes.background, scenes.size), strict=True), 1):
+        assert [row[place] for row in named] == [list(names)[index] for index in of.tolist()]
+    assert [row[4] for row in named] == [emoji.STYLES[style] for style in emoji.styles_of(scenes).tolist()]

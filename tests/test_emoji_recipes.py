@@ -42,18 +42,18 @@ def test_the_loss_of_the_vae_holds_reconstruction_and_divergence(monkeypatch):
 
 
 def test_the_latent_model_learns_from_encoded_scenes_of_the_training_cells():
-    latents, objects = emoji_latent.encoded_scenes(pretrained.emoji_vae(), 600)
+    latents, labels = emoji_latent.encoded_scenes(pretrained.emoji_vae(), 600)
     assert latents.shape == (600, 4, 16, 16)
     assert latents.dtype == torch.float32
     scenes = emoji.draw_scenes(500, generator(), emoji.training_cells())
-    assert torch.equal(objects[:500], emoji.objects_of(scenes))
+    assert torch.equal(labels[:500], emoji.labels_of(scenes))
     exact = pretrained.emoji_vae().to_latents(emoji.scaled(emoji.compose(scenes)))
     assert (latents[:500] - exact).square().mean().item() < 1e-3  # of variance 1: no more than half precision loses
-    batch = emoji_latent.draw_batch(emoji_latent.Labelled(latents, objects), generator())
+    batch = emoji_latent.draw_batch(emoji_latent.Labelled(latents, labels), generator())
     assert batch.x_0.shape == (emoji_latent.BATCH_SIZE, 4, 16, 16)
     rows = torch.cdist(batch.x_0.flatten(1), latents.flatten(1)).argmin(dim=1)
     assert torch.equal(batch.x_0, latents[rows])
-    assert torch.equal(batch.objects, objects[rows])
+    assert torch.equal(batch.labels, labels[rows])
     # A network that knows nothing yet predicts zero, and misses v, whose variance is that of latents and noise: one.
     assert emoji_latent.loss(pretrained.latent_unet(), batch, generator()).item() == pytest.approx(1, abs=0.1)
 
@@ -66,11 +66,11 @@ def test_the_latent_model_learns_with_labels_and_now_and_then_without():
             self.heard = cond
             return x_t
 
-    net, objects = Listening(), torch.arange(10_000) % 101
-    emoji_latent.loss(net, emoji_latent.Labelled(torch.zeros(10_000, 1, 1, 1), objects), generator())
-    kept = net.heard == objects
+    net, labels = Listening(), torch.arange(50_000).reshape(10_000, 5) % 101
+    emoji_latent.loss(net, emoji_latent.Labelled(torch.zeros(10_000, 1, 1, 1), labels), generator())
+    kept = (net.heard == labels).all(dim=1)  # (10000,)
     assert kept.double().mean().item() == pytest.approx(1 - emoji_latent.LABEL_DROP, abs=0.02)
-    assert (net.heard[~kept] == net.null_class).all()
+    assert (net.heard[~kept] == net.null_class).all()  # all five of a row, or none
 
 
 def test_real_scenes_are_of_the_training_cells_and_new_for_every_seed():
@@ -93,7 +93,7 @@ def test_operations_are_counted_forward_and_back():
 
 
 def test_a_step_on_pixels_costs_far_more_than_one_on_latents():
-    pixels, latents = UNet(channels=3, classes=101, width=64, patch=1), pretrained.latent_unet()
+    pixels, latents = UNet(channels=3, classes=len(emoji.LABELS), width=64, patch=1), pretrained.latent_unet()
     ratio = twenty_minutes.operations(pixels, (3, 64, 64)) / twenty_minutes.operations(latents, (4, 16, 16))
     assert 16 < ratio < 40  # sixteen times the positions, and attention pays for their square
 
@@ -114,19 +114,20 @@ def test_times_are_medians_taken_in_turns():
 def test_what_is_timed_is_a_step_of_training():
     net = UNet(channels=3, classes=0, width=8)
     before = [parameter.clone() for parameter in net.parameters()]
-    batch = emoji_latent.Labelled(torch.zeros(2, 3, 16, 16), torch.zeros(2, dtype=torch.int64))
+    batch = emoji_latent.Labelled(torch.zeros(2, 3, 16, 16), torch.zeros(2, 5, dtype=torch.int64))
     twenty_minutes.training_step(net, batch)()
     changed = [not torch.equal(old, new.cpu()) for old, new in zip(before, net.parameters(), strict=True)]
     assert any(changed)
 
 
 def test_latents_are_decoded_and_pixels_are_not():
-    denoiser, objects = GaussianDenoiser(0.5, 0.1, emoji_latent.SCHEDULE), torch.arange(3)
-    pixels = twenty_minutes.draw_pictures(twenty_minutes.Trained(denoiser, None, 1, 0), objects)
-    assert torch.equal(pixels, emoji_latent.draw(denoiser, (3, 64, 64), objects))
+    denoiser, scenes = GaussianDenoiser(0.5, 0.1, emoji_latent.SCHEDULE), emoji_latent.wanted_scenes(3)
+    labels = emoji.labels_of(scenes)
+    pixels = twenty_minutes.draw_pictures(twenty_minutes.Trained(denoiser, None, 1, 0), scenes)
+    assert torch.equal(pixels, emoji_latent.draw(denoiser, (3, 64, 64), labels))
     vae = pretrained.emoji_vae()
-    decoded = twenty_minutes.draw_pictures(twenty_minutes.Trained(denoiser, vae, 1, 1), objects)
-    assert torch.equal(decoded, vae.to_pictures(emoji_latent.draw(denoiser, (4, 16, 16), objects)))
+    decoded = twenty_minutes.draw_pictures(twenty_minutes.Trained(denoiser, vae, 1, 1), scenes)
+    assert torch.equal(decoded, vae.to_pictures(emoji_latent.draw(denoiser, (4, 16, 16), labels)))
 
 
 def test_the_same_seed_draws_the_same():
@@ -154,11 +155,11 @@ def test_every_picture_is_drawn_with_its_own_object():
     assert torch.allclose(drawn.mean(dim=(1, 2, 3)), objects.float(), atol=1e-3)
 
 
-def test_objects_are_asked_for_as_often_as_scenes_show_them():
-    objects = emoji_latent.real_objects(5000)
-    counts = objects.bincount(minlength=len(emoji.OBJECTS))
-    assert counts.argmax().item() == emoji.OBJECTS.index("sports car")
-    assert counts.min() > 20
+def test_scenes_are_asked_for_as_training_shows_them():
+    scenes = emoji_latent.wanted_scenes(5000)
+    assert not emoji.held_out_cells()[emoji.objects_of(scenes), scenes.colour].any()
+    assert torch.equal(scenes.sprite[:10], emoji_latent.wanted_scenes(5000).sprite[:10])
+    assert not torch.equal(scenes.sprite, emoji_latent.wanted_scenes(5000, seed=7).sprite)
 
 
 def test_minutes_hold_every_step_and_the_encoding():
@@ -169,7 +170,6 @@ def test_minutes_hold_every_step_and_the_encoding():
         for name, value in small.items():
             patch.setattr(twenty_minutes, name, value)
         patch.setattr(twenty_minutes, "distance_to_scenes", lambda pictures: 1.0)
-        patch.setattr(twenty_minutes, "real_objects", lambda count=4: torch.arange(count))
         on_latents = twenty_minutes.measure("latents", twenty_minutes.Trained(denoiser, vae, 240, 600), cost)
         on_pixels = twenty_minutes.measure("pixels", twenty_minutes.Trained(denoiser, None, 400, 0), cost)
     assert (on_latents["minutes"], on_latents["vae_minutes"]) == (3.0, 2.0)  # 240 · 0.5 s + 60 s; 600 · 0.2 s

@@ -30,6 +30,16 @@ def test_shapes(unet):
         unet(torch.randn(1, 2, 30, 28), torch.tensor([7]))
 
 
+def test_several_labels_of_a_picture_add_up(unet):
+    x, t = torch.randn(2, 2, 8, 8), torch.tensor([5, 900])
+    both = unet(x, t, torch.tensor([[0, 2], [1, 1]]))
+    assert torch.equal(both, unet(x, t, torch.tensor([[2, 0], [1, 1]])))
+    assert torch.equal(unet(x, t, torch.tensor([[0], [1]])), unet(x, t, torch.tensor([0, 1])))
+    with torch.no_grad():
+        unet.embed_label.weight[1] = unet.embed_label.weight[0] + unet.embed_label.weight[2]
+    assert torch.allclose(both[:1], unet(x[:1], t[:1], torch.tensor([1])), atol=1e-5)
+
+
 def test_without_patches_positions_enter_one_by_one():
     torch.manual_seed(0)
     net = UNet(channels=4, classes=3, width=8, patch=1)

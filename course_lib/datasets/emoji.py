@@ -66,6 +66,9 @@ SIZES = {"small": 32, "medium": 46, "large": 60}
 """Name → pixels along the object's longer side, of 64."""
 
 STYLES = ("flat", "glossy", "blob", "noto", "twemoji", "clip art", "icon")
+LABELS = (*OBJECTS, *COLOURS, *BACKGROUNDS, *SIZES, *STYLES)
+"""All that can be said of a scene, in one list, for networks that are told by number what to draw."""
+
 SIDE = 64
 """Pixels along a picture's side."""
 
@@ -136,6 +139,13 @@ def objects_of(scenes: Scene) -> Tensor:
 def styles_of(scenes: Scene) -> Tensor:
     """(B,) int64: in which style each picture is drawn, an index into STYLES."""
     return _table("style")[scenes.sprite]
+
+
+def labels_of(scenes: Scene) -> Tensor:
+    """(B, 5) int64, indices into LABELS: each picture's object, colour, background, size and style."""
+    parts = (objects_of(scenes), scenes.colour, scenes.background, scenes.size, styles_of(scenes))
+    begins = np.cumsum([0, len(OBJECTS), len(COLOURS), len(BACKGROUNDS), len(SIZES)]).tolist()
+    return torch.stack([part + begin for part, begin in zip(parts, begins, strict=True)], dim=1)
 
 
 def all_cells() -> Tensor:

@@ -100,7 +100,8 @@ class UNet(nn.Module):
         Args:
             x_t: (B, channels, H, W).
             t: (B,), int64, in 1…T.
-            cond: labels, (B,), int64, in 0…classes, where ``null_class`` means none; None means none for all.
+            cond: labels, int64 in 0…classes, one for each picture, (B,), or K, (B, K), whose embeddings are added;
+                ``null_class`` means none, and None means none for all.
 
         Returns:
             (B, channels, H, W): eps, x_0 or v, whatever it was trained to predict.
@@ -108,7 +109,8 @@ class UNet(nn.Module):
         require_sides("x_t", x_t, 2 * self.patch)
         if cond is None:
             cond = torch.full_like(t, self.null_class)
-        emb = F.silu(self.embed_t(embed_time(t, self.time_size)) + self.embed_label(cond))  # (B, E)
+        labels = self.embed_label(cond.reshape(len(t), -1)).sum(dim=1)  # (B, E)
+        emb = F.silu(self.embed_t(embed_time(t, self.time_size)) + labels)  # (B, E)
 
         patches = F.pixel_unshuffle(x_t, self.patch)  # (B, 4 channels, H/2, W/2), for 2×2 patches
         a = self.down_a(self.stem(patches), emb)  # (B, width, H/2, W/2) ────────────────┐

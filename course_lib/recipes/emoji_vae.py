@@ -12,7 +12,7 @@ from torch import Tensor
 
 from course_lib.datasets import emoji, emoji_pictures
 from course_lib.device import best_device, half_precision, on_best_device
-from course_lib.judging import judged_right
+from course_lib.judging import judged_right, shares
 from course_lib.metrics import in_batches, psnr
 from course_lib.networks.vae import VAE, Posterior, kl_divergence, reconstruction_error
 from course_lib.pretrained import emoji_classifier
@@ -59,8 +59,7 @@ def measure(vae: VAE) -> dict[str, str]:
         quality[f"psnr_{name}_cells"] = f"{psnr(pictures, reconstructed):.2f}"
         for kind, judged in (("real", pictures), ("reconstructed", reconstructed)):
             right = judged_right(judged, scenes, emoji_classifier())
-            shares = {what: round(share.double().mean().item(), 4) for what, share in right.items()}
-            quality[f"judged_right_{kind}_{name}_cells"] = json.dumps(shares)
+            quality[f"judged_right_{kind}_{name}_cells"] = json.dumps(shares(right))
     return quality
 
 

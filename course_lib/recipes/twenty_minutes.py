@@ -27,10 +27,11 @@ from course_lib.datasets import emoji
 from course_lib.denoisers import Clipped, Denoiser, NetDenoiser
 from course_lib.device import on_best_device
 from course_lib.files import atomic_write, checksums, data_folder, record_checksum
+from course_lib.judging import judged_right, shares
 from course_lib.metrics import in_batches
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE
-from course_lib.pretrained import describe, emoji_vae, latent_unet, load_weights
+from course_lib.pretrained import describe, emoji_classifier, emoji_vae, latent_unet, load_weights
 from course_lib.recipes import emoji_latent as latent_recipe
 from course_lib.recipes import emoji_vae as vae_recipe
 from course_lib.recipes.emoji_latent import (
@@ -41,8 +42,8 @@ from course_lib.recipes.emoji_latent import (
     distance_to_scenes,
     draw,
     loss,
-    real_objects,
     real_scenes,
+    wanted_scenes,
 )
 from course_lib.recipes.running import discard, run_training
 from course_lib.training import TrainState, warm_up_then_fall
@@ -65,7 +66,7 @@ class Trained(NamedTuple):
 
 def pixel_unet() -> UNet:
     """On 2×2 patches, and narrower than the latent model: that one would see too few pictures in the time."""
-    return UNet(channels=3, classes=len(emoji.OBJECTS), width=48)
+    return UNet(channels=3, classes=len(emoji.LABELS), width=48)
 
 
 def pixels() -> Trained:
@@ -74,7 +75,7 @@ def pixels() -> Trained:
 
     def draw_batch(generator: torch.Generator) -> Labelled:
         scenes = emoji.draw_scenes(PIXEL_BATCH, generator)
-        return Labelled(emoji.scaled(emoji.compose(scenes)), emoji.objects_of(scenes))
+        return Labelled(emoji.scaled(emoji.compose(scenes)), emoji.labels_of(scenes))
 
     learning_rate = partial(warm_up_then_fall, steps=PIXEL_STEPS)
     run_training("twenty_minutes_pixels", state, draw_batch, loss, PIXEL_STEPS, PIXEL_BATCH, learning_rate)
@@ -96,11 +97,11 @@ def shipped_latents() -> Trained:
 ROWS: dict[str, Callable[[], Trained]] = {"pixels": pixels, "latents": latents, "shipped latents": shipped_latents}
 
 
-def draw_pictures(trained: Trained, objects: Tensor) -> Tensor:
-    """A picture of each object, (N,) → (N, 3, 64, 64) in [-1, 1]: sampled, and decoded if it is a latent."""
-    if trained.vae is None:
-        return draw(trained.denoiser, PICTURE, objects, SAMPLING_STEPS)
-    return in_batches(trained.vae.to_pictures, draw(trained.denoiser, LATENT, objects, SAMPLING_STEPS))
+def draw_pictures(trained: Trained, scenes: emoji.Scene) -> Tensor:
+    """What N scenes say, drawn: (N, 3, 64, 64) in [-1, 1], sampled, and decoded if it is a latent."""
+    shape = PICTURE if trained.vae is None else LATENT
+    drawn = draw(trained.denoiser, shape, emoji.labels_of(scenes), SAMPLING_STEPS)
+    return drawn if trained.vae is None else in_batches(trained.vae.to_pictures, drawn)
 
 
 def operations(net: nn.Module, shape: tuple[int, ...]) -> int:
@@ -138,9 +139,9 @@ def costs() -> dict:
     """What a training step of each network costs, and the same U-Net on both, a batch of 32 each."""
 
     def zeros(count: int, shape: tuple[int, ...]) -> Labelled:
-        return Labelled(torch.zeros(count, *shape), torch.zeros(count, dtype=torch.int64))
+        return Labelled(torch.zeros(count, *shape), torch.zeros(count, 5, dtype=torch.int64))
 
-    same = UNet(channels=3, classes=len(emoji.OBJECTS), width=64, patch=1)  # the latent model's, but for its ends
+    same = UNet(channels=3, classes=len(emoji.LABELS), width=64, patch=1)  # the latent model's, but for its ends
     timed = seconds_of(
         {
             "same_unet_on_pixels": training_step(same, zeros(32, PICTURE)),
@@ -168,13 +169,15 @@ def costs() -> dict:
 def measure(name: str, trained: Trained, cost: dict) -> dict:
     """One row of the table, with the ``costs`` of a step; "minutes" hold the encoding of the scenes too."""
     began = time.perf_counter()
-    draw_pictures(trained, real_objects(TIMED))
+    draw_pictures(trained, wanted_scenes(TIMED))
     took = time.perf_counter() - began
     step = cost["seconds_of_a_step"]
     if trained.vae is None:
         seconds = trained.steps * step["pixel_unet"]
     else:
         seconds = trained.steps * step["latent_unet"] + cost["seconds_of_encoding"]
+    scenes = wanted_scenes(MEASURED)
+    pictures = draw_pictures(trained, scenes)
     return {
         "name": name,
         "steps": trained.steps,
@@ -182,7 +185,8 @@ def measure(name: str, trained: Trained, cost: dict) -> dict:
         "minutes": round(seconds / 60, 1),
         "vae_minutes": round(trained.vae_steps * step["vae"] / 60, 1),
         "seconds_for_100": round(took, 2),
-        "frechet_distance": round(distance_to_scenes(draw_pictures(trained, real_objects())), 3),
+        "frechet_distance": round(distance_to_scenes(pictures), 3),
+        "judged_right": shares(judged_right(pictures, scenes, emoji_classifier())),
     }
 
 
@@ -209,7 +213,7 @@ def main() -> None:
         trained = train_row()
         table["rows"].append(measure(name, trained, table))
         shown = (
-            ((draw_pictures(trained, real_objects(SHOWN)) + 1) * 127.5).round().to(torch.uint8)
+            ((draw_pictures(trained, wanted_scenes(SHOWN)) + 1) * 127.5).round().to(torch.uint8)
         )  # (SHOWN, 3, 64, 64)
         strips.append(shown.permute(2, 0, 3, 1).flatten(1, 2).numpy())  # (64, SHOWN · 64, 3)
         with atomic_write(sheet) as partial_file:
