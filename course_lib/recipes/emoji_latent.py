@@ -24,7 +24,7 @@ from course_lib.sampling import ddim_step, last, sample
 from course_lib.schedules import NoiseSchedule
 from course_lib.training import TrainState, denoising_loss, drop_labels, warm_up_then_fall
 
-STEPS, BATCH_SIZE, LABEL_DROP = 4600, 128, 0.1
+STEPS, BATCH_SIZE, LABEL_DROP = 6600, 128, 0.1
 SCENES = 50_000  # encoded once
 MEASURED = 2000
 LATENT = (4, 16, 16)
