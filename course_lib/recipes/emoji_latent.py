@@ -90,7 +90,7 @@ def _real_features() -> Tensor:
 
 def real_scenes(count: int, seed: int) -> Tensor:
     """Scenes of the training cells, composed anew, (count, 3, 64, 64) in [-1, 1]."""
-    return emoji.scaled(emoji.compose(emoji.draw_scenes(count, torch.Generator().manual_seed(seed))))
+    return emoji.scaled(emoji.compose(wanted_scenes(count, seed)))
 
 
 def wanted_scenes(count: int = MEASURED, seed: int = 6) -> emoji.Scene:

@@ -5,7 +5,7 @@ latents of 16×16×4, position by position. And what do twenty minutes buy on tw
 
     pixels            a diffusion model of the pictures themselves, of a size that sees enough of them in the time
     latents           a VAE and a diffusion model of its latents, both from nothing, both within the twenty minutes
-    shipped latents   the shipped pair: twenty minutes for the diffusion model, twice as long before for its VAE
+    shipped latents   the shipped pair, each of which had more than that
 
 Trainings go on where they were stopped and rows that are done are kept; about an hour in all.
 """
@@ -212,9 +212,8 @@ def main() -> None:
     for name, train_row in list(ROWS.items())[len(table["rows"]) :]:
         trained = train_row()
         table["rows"].append(measure(name, trained, table))
-        shown = (
-            ((draw_pictures(trained, wanted_scenes(SHOWN)) + 1) * 127.5).round().to(torch.uint8)
-        )  # (SHOWN, 3, 64, 64)
+        pictures = draw_pictures(trained, wanted_scenes(SHOWN))  # (SHOWN, 3, 64, 64)
+        shown = ((pictures + 1) * 127.5).round().to(torch.uint8)
         strips.append(shown.permute(2, 0, 3, 1).flatten(1, 2).numpy())  # (64, SHOWN · 64, 3)
         with atomic_write(sheet) as partial_file:
             Image.fromarray(np.concatenate(strips)).save(partial_file, format="webp", lossless=True)
