@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from course_lib.datasets import emoji
-from course_lib.denoisers import Clipped, NetDenoiser
+from course_lib.denoisers import Clipped, Denoiser, NetDenoiser
 from course_lib.device import on_best_device
 from course_lib.files import CourseFileError, atomic_write, data_folder, record_checksum, shipped_file
 from course_lib.networks.classifier import Classifier
@@ -26,7 +26,7 @@ class PretrainedDiffusion(NamedTuple):
 
     net: nn.Module
     schedule: NoiseSchedule
-    denoiser: Clipped
+    denoiser: Denoiser
 
 
 @cache
@@ -59,8 +59,15 @@ def emoji_vae() -> VAE:
     return load_weights(VAE(), "emoji_vae")
 
 
+@cache
+def emoji_latent() -> PretrainedDiffusion:
+    """The diffusion model of the VAE's latents: 16×16×4, labels as in emoji.LABELS, predicts v (recipes/emoji_latent.py)."""
+    net, schedule = load_weights(latent_unet(), "emoji_latent"), NoiseSchedule.cosine()
+    return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
+
+
 def latent_unet() -> UNet:
-    """The network that recipes/emoji_latent.py trains: the U-Net of notebook 02, for latents, and a third wider."""
+    """That model's network before any training: the U-Net of notebook 02, for latents, and a third wider."""
     return UNet(channels=4, classes=len(emoji.LABELS), width=64, patch=1)
 
 

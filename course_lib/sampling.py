@@ -18,6 +18,7 @@ from torch import Tensor
 
 from course_lib.arguments import require_between, require_tensor, require_whole_number
 from course_lib.denoisers import Denoiser, Prediction
+from course_lib.device import best_device
 from course_lib.forward import noise_like
 from course_lib.schedules import NoiseSchedule
 
@@ -151,6 +152,27 @@ def sample(
 def last(steps: Iterator[Step]) -> Tensor:
     """Run a sampler to its end and return its result, x of the last step."""
     return deque(steps, maxlen=1)[0].x
+
+
+def sample_many(
+    denoiser: Denoiser,
+    x: Tensor,
+    times: Sequence[int],
+    rule: Rule = ddim_step,
+    cond: Tensor | None = None,
+    generator: torch.Generator | None = None,
+    size: int = 250,
+) -> Tensor:
+    """The results of ``sample`` alone, for more pictures than fit at once: ``size`` at a time, on the best device.
+
+    Arguments as of ``sample``. The answer, (N, …), is on the CPU.
+    """
+    drawn, device = [], best_device()
+    for start in range(0, len(x), size):
+        rows = slice(start, start + size)
+        some = None if cond is None else cond[rows].to(device)
+        drawn.append(last(sample(denoiser, x[rows].to(device), times, rule, some, generator)).cpu())
+    return torch.cat(drawn)
 
 
 def _scale(factor: Tensor, x: Tensor) -> Tensor:

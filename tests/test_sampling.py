@@ -8,7 +8,7 @@ from torch import nn
 
 from course_lib.denoisers import Clipped, GaussianDenoiser, IdealDenoiser, NetDenoiser, Prediction
 from course_lib.forward import noise_like
-from course_lib.sampling import Step, ddim_step, ddpm_step, dpmpp_2m_step, last, sample
+from course_lib.sampling import Step, ddim_step, ddpm_step, dpmpp_2m_step, last, sample, sample_many
 from course_lib.schedules import NoiseSchedule
 
 LINEAR, COSINE = NoiseSchedule.linear(), NoiseSchedule.cosine()
@@ -264,6 +264,31 @@ def test_same_seed_same_picture_and_input_untouched(rule):
     assert first.dtype == torch.float32
     deterministic = rule in (ddim_step, dpmpp_2m_step)
     assert torch.equal(first, other) == deterministic
+
+
+@pytest.mark.parametrize("cond", [None, torch.arange(7)])
+def test_many_are_walked_some_at_a_time(cond):
+    sizes = []
+
+    class OfLabel:
+        schedule = COSINE
+
+        def __call__(self, x_t, t, cond=None):
+            sizes.append(len(x_t))
+            mean = 0.0 if cond is None else cond[:, None].to(x_t)
+            return GaussianDenoiser(mean, 0.3, COSINE)(x_t, t)
+
+    noise = torch.randn(7, 2, generator=torch.Generator().manual_seed(0))
+    together = last(sample(OfLabel(), noise, [1000, 500, 0], cond=cond))
+    sizes.clear()
+    assert torch.allclose(sample_many(OfLabel(), noise, [1000, 500, 0], cond=cond, size=3), together, atol=1e-6)
+    assert sizes == [3, 3, 3, 3, 1, 1]
+    by_ddpm = [
+        sample_many(OfLabel(), noise, [1000, 500, 0], ddpm_step, cond, torch.Generator().manual_seed(seed), size=3)
+        for seed in (1, 1, 2)
+    ]
+    assert torch.equal(by_ddpm[0], by_ddpm[1])
+    assert not torch.equal(by_ddpm[0], by_ddpm[2])
 
 
 def test_gradients_are_off_inside_and_untouched_outside():

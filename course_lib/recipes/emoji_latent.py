@@ -20,7 +20,7 @@ from course_lib.metrics import frechet_distance, in_batches
 from course_lib.networks.vae import VAE
 from course_lib.pretrained import emoji_classifier, emoji_vae, latent_unet
 from course_lib.recipes.running import run_training, ship
-from course_lib.sampling import ddim_step, last, sample
+from course_lib.sampling import ddim_step, sample_many
 from course_lib.schedules import NoiseSchedule
 from course_lib.training import TrainState, denoising_loss, drop_labels, warm_up_then_fall
 
@@ -61,18 +61,12 @@ def loss(net: nn.Module, batch: Labelled, generator: torch.Generator) -> Tensor:
 
 
 def draw(denoiser: Denoiser, shape: tuple[int, ...], labels: Tensor, steps: int = 50, seed: int = 0) -> Tensor:
-    """A new latent, or picture, of a shape for each row of labels, (N,) or (N, K), by DDIM, 250 at a time.
+    """A new latent, or picture, of a shape for each row of labels, (N,) or (N, K), by DDIM.
 
     The same seed gives the same ones.
     """
     noise = torch.randn(len(labels), *shape, generator=torch.Generator().manual_seed(seed))
-    times, device = denoiser.schedule.times(steps), best_device()
-    return torch.cat(
-        [
-            last(sample(denoiser, z.to(device), times, ddim_step, cond.to(device))).cpu()
-            for z, cond in zip(noise.split(250), labels.split(250), strict=True)
-        ]
-    )
+    return sample_many(denoiser, noise, denoiser.schedule.times(steps), ddim_step, labels)
 
 
 def distance_to_scenes(pictures: Tensor) -> float:

@@ -16,7 +16,7 @@ from course_lib.metrics import accuracy, frechet_distance, in_batches
 from course_lib.networks.unet import UNet
 from course_lib.pretrained import fashion_classifier
 from course_lib.recipes.running import run_training, ship
-from course_lib.sampling import Rule, ddim_step, last, sample
+from course_lib.sampling import Rule, ddim_step, sample_many
 from course_lib.schedules import NoiseSchedule
 from course_lib.training import TrainState, denoising_loss, drop_labels, warm_up_then_fall
 
@@ -35,11 +35,8 @@ def draw_garments(denoiser: Clipped, times: list[int], rule: Rule, count: int = 
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % len(fashion.LABELS)  # (count,)
     noise = torch.randn(count, 1, 28, 28, generator=generator)
-    pictures = [
-        last(sample(denoiser, x.to(best_device()), times, rule, cond.to(best_device()), generator)).clamp(-1, 1).cpu()
-        for x, cond in zip(noise.split(250), labels.split(250), strict=True)
-    ]
-    return fashion.Fashion(torch.cat(pictures), labels)
+    pictures = sample_many(denoiser, noise, times, rule, labels, generator).clamp(-1, 1)
+    return fashion.Fashion(pictures, labels)
 
 
 def distance_to_real(pictures: Tensor) -> float:

@@ -49,8 +49,8 @@ from course_lib.recipes.running import discard, run_training
 from course_lib.training import TrainState, warm_up_then_fall
 
 NAME, SHEET = "measurements/twenty_minutes.json", "measurements/twenty_minutes.webp"
-PIXEL_STEPS, PIXEL_BATCH = 4000, 64
-VAE_STEPS, LATENT_STEPS = 2400, 1500
+PIXEL_STEPS, PIXEL_BATCH = 2000, 64
+VAE_STEPS, LATENT_STEPS = 2200, 1150
 SAMPLING_STEPS, TIMED, SHOWN = 50, 100, 12
 PICTURE = (3, 64, 64)
 
