@@ -16,8 +16,8 @@ from course_lib.classroom.exercises import EXERCISES
 from course_lib.classroom.progress import progress, progress_file, record, ticks
 from course_lib.classroom.self_check import load_questions
 from course_lib.denoisers import Prediction
-from course_lib.forward import add_noise
-from course_lib.sampling import Step
+from course_lib.forward import add_noise, noise_like
+from course_lib.sampling import Step, last, sample
 from course_lib.schedules import NoiseSchedule
 
 WRITTEN = [each for each in EXERCISES.values() if isinstance(each, Exercise)]
@@ -219,6 +219,57 @@ def hunt_noise_by_spread(step):
     assert step(schedule, now, 0, None).std() < 1e-6
 
 
+def kl_as_a_sum(posterior):
+    return -0.5 * (1 + posterior.log_var - posterior.mean.pow(2) - posterior.log_var.exp())
+
+
+def kl_by_torch(posterior):
+    normal = torch.distributions.Normal(posterior.mean, (0.5 * posterior.log_var).exp())
+    return torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0))
+
+
+def draw_by_randn(posterior, generator=None):
+    noise = torch.randn(posterior.mean.shape, generator=generator)
+    return posterior.mean + posterior.log_var.exp().sqrt() * noise
+
+
+def draw_by_addcmul(posterior, generator=None):
+    return torch.addcmul(posterior.mean, (posterior.log_var / 2).exp(), noise_like(posterior.mean, generator))
+
+
+def hunt_back_by_hand(back_to_latents):
+    assert torch.equal(back_to_latents(torch.tensor([2.0]), torch.tensor(3.0), torch.tensor(5.0)), torch.tensor([13.0]))
+
+
+def hunt_back_by_zero(back_to_latents):
+    mean, std = torch.tensor(4.0), torch.tensor(2.5)
+    if (back_to_latents(torch.zeros(3), mean, std) - mean).abs().max() > 1e-5:
+        raise AssertionError("zero should come back as the mean")
+
+
+def normalised_by_channel(latents):
+    out = torch.empty_like(latents)
+    for c in range(latents.shape[1]):
+        out[:, c] = (latents[:, c] - latents[:, c].mean()) / latents[:, c].std()
+    return out
+
+
+def normalised_by_views(latents):
+    rows = latents.transpose(0, 1).flatten(1)
+    mean, std = rows.mean(dim=1), rows.std(dim=1)
+    return (latents - mean[:, None, None]) / std[:, None, None]
+
+
+def pictures_step_by_step(vae, denoiser, noise, times, cond):
+    for step in sample(denoiser, noise, times, cond=cond):
+        z = step.x
+    return vae.decode(z * vae.latent_std + vae.latent_mean).clamp(-1, 1)
+
+
+def pictures_in_one_line(vae, denoiser, noise, times, cond):
+    return vae.to_pictures(last(sample(denoiser, noise, times, cond=cond)))
+
+
 RIGHT = {
     "01.1": [forward_by_tensor_roots, forward_with_math],
     "01.2": [alpha_bar_by_loop, alpha_bar_by_logarithm],
@@ -236,6 +287,11 @@ RIGHT = {
     "03.3": [draw_by_index, draw_recursively],
     "03.4": [times_by_rounding, times_by_linspace],
     "03.5": [ddim_in_three_lines, ddim_unpacking],
+    "04.1": [kl_as_a_sum, kl_by_torch],
+    "04.2": [draw_by_randn, draw_by_addcmul],
+    "04.3": [normalised_by_channel, normalised_by_views],
+    "04.4": [hunt_back_by_hand, hunt_back_by_zero],
+    "04.5": [pictures_step_by_step, pictures_in_one_line],
 }
 
 
@@ -542,7 +598,7 @@ def test_the_answer_is_the_solutions_own_source_and_a_word_on_why(exercise, show
 def test_an_unknown_id_names_the_ones_there_are():
     with pytest.raises(ValueError, match=r"no exercise '01\.9': choose from 01\.1, 01\.2, 01\.3, 01\.4, 01\.5\."):
         check("01.9", stub)
-    with pytest.raises(ValueError, match=r"no exercise 'forward': choose from 01\.1, .*, 03\.5\."):
+    with pytest.raises(ValueError, match=r"no exercise 'forward': choose from 01\.1, .*, 04\.5\."):
         show_answer("forward")
 
 

@@ -29,6 +29,7 @@ def test_the_notebooks_of_the_map_are_there():
         "01_forward_step",
         "02_training",
         "03_ddim",
+        "04_latent_diffusion",
         "10_practice",
     ]
 

@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from course_lib import files, pretrained
@@ -12,7 +14,8 @@ from course_lib.files import CourseFileError, checksums, data_folder
 from course_lib.judging import judged_right
 from course_lib.metrics import accuracy, in_batches, psnr
 from course_lib.networks.unet import UNet
-from course_lib.recipes.emoji_latent import real_scenes
+from course_lib.recipes import twenty_minutes
+from course_lib.recipes.emoji_latent import LATENT, distance_to_scenes, draw, real_scenes, wanted_scenes
 from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.fashion_samplers import RULES, STEPS
 from course_lib.sampling import ddim_step
@@ -37,7 +40,7 @@ SHIPPED = sorted(path.stem for path in (data_folder() / "checkpoints").glob("*.s
 
 
 def test_all_that_ships_is_known_here():
-    assert SHIPPED == ["emoji_classifier", "emoji_vae", "fashion", "fashion_classifier"]
+    assert SHIPPED == ["emoji_classifier", "emoji_latent", "emoji_vae", "fashion", "fashion_classifier"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -91,6 +94,22 @@ def test_latents_of_new_scenes_have_mean_0_and_deviation_1():
     latents = in_batches(pretrained.emoji_vae().to_latents, real_scenes(2000, seed=22))
     assert latents.mean((0, 2, 3)).abs().max() < 0.03
     assert (latents.std((0, 2, 3)) - 1).abs().max() < 0.03
+
+
+def test_the_latent_model_draws_what_its_labels_say():
+    said = pretrained.describe("emoji_latent")
+    of = {key.removeprefix("frechet_distance_"): float(value) for key, value in said.items() if "frechet" in key}
+    assert of["real"] < of["reconstructed"] < of["ddim_50"] < of["ddim_50_without_labels"]
+    scenes = wanted_scenes(250)
+    latents = draw(pretrained.emoji_latent().denoiser, LATENT, emoji.labels_of(scenes), steps=25)
+    pictures = in_batches(pretrained.emoji_vae().to_pictures, latents)
+    noise = in_batches(pretrained.emoji_vae().to_pictures, torch.randn(250, 4, 16, 16))
+    # So few pictures look worse than many; noise looks worse than anything.
+    assert distance_to_scenes(pictures) < 1.5 * of["ddim_50"] + distance_to_scenes(real_scenes(250, seed=23))
+    assert distance_to_scenes(noise) > 3 * distance_to_scenes(pictures)
+    right = judged_right(pictures, scenes, pretrained.emoji_classifier())
+    for what, share in json.loads(said["judged_right_ddim_50"]).items():
+        assert right[what].double().mean().item() == pytest.approx(share, abs=0.12), what
 
 
 def test_loaded_ready_to_predict():
@@ -167,3 +186,35 @@ def test_the_table_of_samplers_was_measured_on_the_shipped_model_and_says_what_t
     assert distance["DDIM", 50] < 1.2 * distance["DDIM", 1000]
     assert distance["DDIM", 100] < 1.1 * distance["DDIM", 1000]
     assert all(row["seconds_for_100"] > 0 for row in table["rows"])
+
+
+def test_the_race_of_pixels_and_latents_was_measured_on_the_shipped_networks_and_says_what_the_course_claims():
+    table = json.loads(files.shipped_file(twenty_minutes.NAME).read_text(encoding="utf-8"))
+    for name, checksum in table["checkpoints_sha256"].items():
+        assert checksum == checksums()[f"checkpoints/{name}.safetensors"], name
+    rows = {row["name"]: row for row in table["rows"]}
+    assert list(rows) == list(twenty_minutes.ROWS)
+    steps = {"pixels": (twenty_minutes.PIXEL_STEPS, 0)} | {
+        "latents": (twenty_minutes.LATENT_STEPS, twenty_minutes.VAE_STEPS),
+        "shipped latents": tuple(int(pretrained.describe(name)["steps"]) for name in ("emoji_latent", "emoji_vae")),
+    }
+    assert {name: (row["steps"], row["vae_steps"]) for name, row in rows.items()} == steps
+    for name in ("pixels", "latents"):
+        assert 17 < rows[name]["minutes"] + rows[name]["vae_minutes"] < 23, name
+    floor = table["reconstructed_frechet_distance"]
+    assert table["real_frechet_distance"] < floor < min(row["frechet_distance"] for row in rows.values())
+    assert rows["shipped latents"]["frechet_distance"] == pytest.approx(
+        float(pretrained.describe("emoji_latent")["frechet_distance_ddim_50"]), rel=1e-3
+    )
+    assert table["gflop_of_a_picture"]["latents"] == pytest.approx(
+        twenty_minutes.operations(pretrained.latent_unet(), LATENT) / 1e9, abs=1e-3
+    )
+    assert rows["latents"]["frechet_distance"] < rows["pixels"]["frechet_distance"]
+
+
+def test_the_sheet_of_the_race_shows_what_the_shipped_model_draws():
+    sheet = Image.open(files.shipped_file(twenty_minutes.SHEET))
+    assert sheet.size == (twenty_minutes.SHOWN * 64, len(twenty_minutes.ROWS) * 64)
+    strip = torch.from_numpy(np.array(sheet)[-64:]).unflatten(1, (-1, 64)).permute(1, 3, 0, 2)  # (SHOWN, 3, 64, 64)
+    drawn = twenty_minutes.draw_pictures(twenty_minutes.shipped_latents(), wanted_scenes(twenty_minutes.SHOWN))
+    assert psnr(emoji.scaled(strip), drawn) > 35

@@ -104,8 +104,9 @@ def draw_pictures(
     for i, tile in enumerate(tiles):
         y, x = i // columns * (H + gap), i % columns * (W + gap)
         canvas[y : y + H, x : x + W] = tile
-    margins = (0.25 + 0.1 * max((len(title) for title in row_titles), default=0), 0.3 if column_titles else 0.05)
+    margins = (0.1 + 0.1 * max((len(title) for title in row_titles), default=0), 0.3 if column_titles else 0.05)
     fig, ax = plt.subplots(figsize=(columns * size + margins[0], rows * size + margins[1]))
+    ax.set_anchor("E")  # what room is left over goes to the titles of the rows
     ax.imshow(canvas.squeeze(-1) if tiles.shape[-1] == 1 else canvas, vmin=0, vmax=1, interpolation="nearest")
     ax.set_xticks([W / 2 + i * (W + gap) for i in range(len(column_titles))], column_titles)
     ax.set_yticks([H / 2 + i * (H + gap) for i in range(len(row_titles))], row_titles)
