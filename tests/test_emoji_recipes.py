@@ -195,3 +195,6 @@ def test_roughened_pictures_are_each_changed_by_tosses_of_their_own_and_stay_in_
     assert 0.45 < smooth.double().mean() < 0.55
     soft = rough[smooth][:, 0, 0].diff(dim=-1).abs().amax(dim=-1) < 1  # (n,): a blurred edge falls in thirds
     assert 0.4 < soft.double().mean() < 0.6
+    steps = (rough[smooth][:, 0, 0].diff(dim=-1).abs() > 1e-3).sum(dim=-1)  # (n,): one, three if blurred, five if twice
+    assert set(steps.tolist()) == {1, 3, 5}
+    assert 0.18 < (steps == 5).double().mean() < 0.32
