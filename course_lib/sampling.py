@@ -18,7 +18,6 @@ from torch import Tensor
 
 from course_lib.arguments import require_between, require_tensor, require_whole_number
 from course_lib.denoisers import Denoiser, Prediction
-from course_lib.device import best_device
 from course_lib.forward import noise_like
 from course_lib.schedules import NoiseSchedule
 
@@ -163,15 +162,15 @@ def sample_many(
     generator: torch.Generator | None = None,
     size: int = 250,
 ) -> Tensor:
-    """The results of ``sample`` alone, for more pictures than fit at once: ``size`` at a time, on the best device.
+    """The results of ``sample`` alone, for more pictures than fit at once: ``size`` at a time.
 
     Arguments as of ``sample``. The answer, (N, …), is on the CPU.
     """
-    drawn, device = [], best_device()
+    drawn = []
     for start in range(0, len(x), size):
         rows = slice(start, start + size)
-        some = None if cond is None else cond[rows].to(device)
-        drawn.append(last(sample(denoiser, x[rows].to(device), times, rule, some, generator)).cpu())
+        some = None if cond is None else cond[rows]
+        drawn.append(last(sample(denoiser, x[rows], times, rule, some, generator)).cpu())
     return torch.cat(drawn)
 
 

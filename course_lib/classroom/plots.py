@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from course_lib.classroom.showing import show_html
@@ -67,10 +68,12 @@ def show(fig: Figure, alt: str) -> None:
 
 def to_png(fig: Figure) -> bytes:
     """The figure as the bytes of a PNG file; the figure is closed."""
-    buffer = io.BytesIO()
+    buffer, packed = io.BytesIO(), io.BytesIO()
     fig.savefig(buffer, format="png", dpi=fig.dpi)
     plt.close(fig)
-    return buffer.getvalue()
+    # Without transparency, which nothing here uses, and packed as well as it goes: notebooks carry their pictures along.
+    Image.open(buffer).convert("RGB").save(packed, "png", optimize=True)
+    return packed.getvalue()
 
 
 def draw_pictures(

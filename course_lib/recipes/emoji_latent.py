@@ -66,6 +66,7 @@ def draw(denoiser: Denoiser, shape: tuple[int, ...], labels: Tensor, steps: int 
     The same seed gives the same ones.
     """
     noise = torch.randn(len(labels), *shape, generator=torch.Generator().manual_seed(seed))
+    noise, labels = noise.to(best_device()), labels.to(best_device())
     return sample_many(denoiser, noise, denoiser.schedule.times(steps), ddim_step, labels)
 
 

@@ -34,8 +34,8 @@ def draw_garments(denoiser: Clipped, times: list[int], rule: Rule, count: int = 
     """``count`` pictures, the ten labels in equal shares, 250 at a time; the same seed gives the same pictures."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % len(fashion.LABELS)  # (count,)
-    noise = torch.randn(count, 1, 28, 28, generator=generator)
-    pictures = sample_many(denoiser, noise, times, rule, labels, generator).clamp(-1, 1)
+    noise, cond = torch.randn(count, 1, 28, 28, generator=generator).to(best_device()), labels.to(best_device())
+    pictures = sample_many(denoiser, noise, times, rule, cond, generator).clamp(-1, 1)
     return fashion.Fashion(pictures, labels)
 
 
