@@ -70,7 +70,7 @@ def judged_right(pictures: Tensor, scenes: Scene, classifier: nn.Module) -> dict
 
 
 def shares(right: dict[str, Tensor]) -> dict[str, float]:
-    """Of ``judged_right``: for each judge the share of pictures, rounded to four digits."""
+    """For each name the share of True in its bool, (B,), rounded to four digits: what ``judged_right`` found, in short."""
     return {what: round(each.double().mean().item(), 4) for what, each in right.items()}
 
 
