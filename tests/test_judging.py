@@ -142,3 +142,8 @@ def test_refusals(rule):
         rule(torch.zeros(3, 64, 64))
     with pytest.raises(TypeError, match=r"pictures must hold floating-point numbers, .* torch\.uint8"):
         rule(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+
+
+def test_shares_of_what_is_right():
+    right = {"object": torch.tensor([True, False, False]), "colour": torch.tensor([True, True, True])}
+    assert judging.shares(right) == {"object": 0.3333, "colour": 1.0}
