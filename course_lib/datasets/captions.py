@@ -18,6 +18,7 @@ import torch
 from course_lib.arguments import require_between, require_whole_number
 from course_lib.datasets import emoji
 from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, OBJECTS, SIZES, STYLES, Scene
+from course_lib.tokenizer import words
 
 COLOUR_WORDS = {
     "red": ("red", "scarlet", "crimson"),
@@ -164,11 +165,6 @@ def vocabulary() -> tuple[str, ...]:
     phrases = [*BEGINNINGS, "a an on background style ,", *SIZE_WORDS.values(), *BACKGROUNDS, *STYLES]
     phrases += [phrase for words in (*COLOUR_WORDS.values(), *OBJECT_WORDS.values()) for phrase in words]
     return tuple(sorted({word for phrase in phrases for word in words(phrase)}))
-
-
-def words(caption: str) -> list[str]:
-    """The words of a caption, in order; the comma is one."""
-    return caption.lower().replace(",", " , ").split()
 
 
 def _thing(size: str, colour: str, name: str) -> str:

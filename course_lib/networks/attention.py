@@ -1,14 +1,37 @@
-r"""Attention: every position asks every other what it holds.
+r"""Attention: everyone asks everyone what they hold.
 
 Source: Vaswani et al. 2017, *Attention Is All You Need*, equation 1:
 
 .. math:: \operatorname{attention}(Q, K, V) = \operatorname{softmax}\Big(\frac{QK^\top}{\sqrt d}\Big)\,V,
 
-the softmax running over the keys, so that each query's weights sum to one.
+the softmax running over the keys, so that each query's weights sum to one. Two uses: in ``SelfAttention`` the positions
+of a picture ask each other, in ``CrossAttention`` they ask the words of a text, which is how a prompt steers a picture
+(Rombach et al. 2022, *High-Resolution Image Synthesis with Latent Diffusion Models*, section 3.3).
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """What N queries find at L keys: the mean of the values, weighted by how well each key answers the query.
+
+    Args:
+        q: (..., N, d).
+        k, v: (..., L, d).
+        mask: bool, broadcastable to (..., N, L), True where a query may look; every query needs one True.
+
+    Returns:
+        (..., N, d), and the weights, (..., N, L), which sum to one over L and are 0 where mask is False.
+    """
+    scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (..., N, L)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    weights = torch.softmax(scores, dim=-1)  # over the keys
+    return weights @ v, weights
 
 
 class SelfAttention(nn.Module):
@@ -27,10 +50,56 @@ class SelfAttention(nn.Module):
         self.to_out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, C, H, W)
-        B, C, H, W = x.shape
-        qkv = self.to_qkv(self.norm(x))  # (B, 3C, H, W)
-        q, k, v = qkv.reshape(B, 3, self.heads, C // self.heads, H * W).unbind(1)  # each (B, heads, d, HW)
-        scores = q.transpose(-1, -2) @ k * q.shape[-2] ** -0.5  # (B, heads, HW queries, HW keys)
-        weights = torch.softmax(scores, dim=-1)  # over the keys
-        attended = v @ weights.transpose(-1, -2)  # (B, heads, d, HW)
-        return x + self.to_out(attended.reshape(B, C, H, W))
+        qkv = self.to_qkv(self.norm(x)).flatten(2)  # (B, 3C, HW)
+        q, k, v = qkv.unflatten(1, (3, self.heads, -1)).transpose(-1, -2).unbind(1)  # each (B, heads, HW, d)
+        found, _ = attention(q, k, v)  # (B, heads, HW, d)
+        return x + self.to_out(found.transpose(-1, -2).reshape(x.shape))
+
+
+class CrossAttention(nn.Module):
+    """Positions of a feature map attend to the words of a text; added to the map.
+
+    Args:
+        channels: C of the map, divisible by heads and by 8.
+        word_size: D, the numbers that stand for a word.
+        heads: independent attentions, each on C / heads channels.
+    """
+
+    def __init__(self, channels: int, word_size: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(8, channels)
+        self.to_q = nn.Conv2d(channels, channels, 1)
+        self.to_kv = nn.Linear(word_size, 2 * channels)
+        self.to_out = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor, words: Tensor) -> Tensor:
+        """(B, C, H, W), (B, L, D) -> (B, C, H, W); a word that is all zeros is padding, and nobody looks at it."""
+        q = self.to_q(self.norm(x)).flatten(2).unflatten(1, (self.heads, -1)).transpose(-1, -2)  # (B, heads, HW, d)
+        k, v = self.to_kv(words).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, L, d)
+        found, weights = attention(q, k, v, is_word(words)[:, None, None])  # (B, heads, HW, d), (B, heads, HW, L)
+        if _recorded is not None:
+            _recorded.append(weights.detach().unflatten(2, x.shape[2:]))
+        return x + self.to_out(found.transpose(-1, -2).reshape(x.shape))
+
+
+def is_word(words: Tensor) -> Tensor:
+    """Which rows of (B, L, D) stand for words, (B, L) bool: the others, all zeros, are padding."""
+    return (words != 0).any(dim=-1)
+
+
+_recorded: list[Tensor] | None = None
+
+
+@contextmanager
+def record_attention() -> Iterator[list[Tensor]]:
+    """Within it, every ``CrossAttention`` leaves its weights in the list: (B, heads, H, W, L), in order of the calls.
+
+    Outside nothing is kept. Recordings do not nest: the inner one takes over until its end.
+    """
+    global _recorded
+    outer, _recorded = _recorded, []
+    try:
+        yield _recorded
+    finally:
+        _recorded = outer

@@ -1,0 +1,86 @@
+r"""The U-Net that reads: at every resolution, positions of the picture ask the words of the prompt.
+
+    x_t ──► level ──────────────────────shortcut──────────────────────► level ──► out
+              │ shrink                                             grow │
+              └───► level ─────────────shortcut─────────────► level ────┘
+                      │ shrink                           grow │
+                      └─────► level ─────────► level ─────────┘
+
+A level is a residual block, self-attention (not at the first resolution, where it would cost most) and cross-attention.
+Time enters as in networks/unet.py; a text enters through cross-attention alone.
+
+Source: Rombach et al. 2022, *High-Resolution Image Synthesis with Latent Diffusion Models*, section 3.3.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_lib.arguments import require_sides
+from course_lib.networks.attention import CrossAttention, SelfAttention
+from course_lib.networks.unet import ResBlock, embed_time
+
+
+class Level(nn.Module):
+    """What happens at one resolution: look around nearby, at the whole picture if ``far``, and at the words."""
+
+    def __init__(self, channels_in: int, channels: int, embedding: int, word_size: int, far: bool) -> None:
+        super().__init__()
+        self.near = ResBlock(channels_in, channels, embedding)
+        self.far = SelfAttention(channels) if far else nn.Identity()
+        self.words = CrossAttention(channels, word_size)
+
+    def forward(self, x: Tensor, emb: Tensor, words: Tensor) -> Tensor:  # (B, C_in, H, W), … -> (B, C, H, W)
+        return self.words(self.far(self.near(x, emb)), words)
+
+
+class TextUNet(nn.Module):
+    """A text-conditional U-Net for latents whose sides divide by four.
+
+    Args:
+        channels: of a latent.
+        word_size: D, the numbers that stand for a word.
+        widths: channels at the full, the half and the quarter resolution, each divisible by 8.
+    """
+
+    def __init__(self, channels: int = 4, word_size: int = 128, widths: Sequence[int] = (64, 128, 256)) -> None:
+        super().__init__()
+        embedding, self.time_size = 4 * widths[0], 64
+        level = partial(Level, embedding=embedding, word_size=word_size)
+        full, half, quarter = widths
+        self.embed_t = nn.Sequential(nn.Linear(self.time_size, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.stem = nn.Conv2d(channels, full, 3, padding=1)
+        self.down_a, self.shrink_a = level(full, full, far=False), nn.Conv2d(full, half, 3, stride=2, padding=1)
+        self.down_b, self.shrink_b = level(half, half, far=True), nn.Conv2d(half, quarter, 3, stride=2, padding=1)
+        self.middle_1, self.middle_2 = level(quarter, quarter, far=True), level(quarter, quarter, far=True)
+        self.grow_b, self.up_b = nn.Conv2d(quarter, half, 3, padding=1), level(2 * half, half, far=True)
+        self.grow_a, self.up_a = nn.Conv2d(half, full, 3, padding=1), level(2 * full, full, far=False)
+        self.head = nn.Sequential(nn.GroupNorm(8, full), nn.SiLU(), nn.Conv2d(full, channels, 3, padding=1))
+        nn.init.zeros_(self.head[-1].weight)  # the first guess is zero everywhere: a loss of one, from where it falls
+        nn.init.zeros_(self.head[-1].bias)
+
+    def forward(self, x_t: Tensor, t: Tensor, words: Tensor) -> Tensor:
+        """Predict, for each latent.
+
+        Args:
+            x_t: (B, channels, H, W).
+            t: (B,), int64, in 1…T.
+            words: (B, L, D), a text encoder's answer; rows of zeros are padding.
+
+        Returns:
+            (B, channels, H, W): v, or whatever it was trained to predict.
+        """
+        require_sides("x_t", x_t, 4)
+        emb = F.silu(self.embed_t(embed_time(t, self.time_size)))  # (B, E)
+        a = self.down_a(self.stem(x_t), emb, words)  # (B, full, H, W) ──────────────────────┐
+        b = self.down_b(self.shrink_a(a), emb, words)  # (B, half, H/2, W/2) ────────┐       │
+        m = self.middle_1(self.shrink_b(b), emb, words)  # (B, quarter, H/4, W/4)    │       │
+        m = self.middle_2(m, emb, words)  # (B, quarter, H/4, W/4)                   │       │
+        m = F.interpolate(self.grow_b(m), scale_factor=2)  # (B, half, H/2, W/2)     │       │
+        b = self.up_b(torch.cat([m, b], dim=1), emb, words)  # (B, half, H/2, W/2) ◄─┘       │
+        b = F.interpolate(self.grow_a(b), scale_factor=2)  # (B, full, H, W)                 │
+        a = self.up_a(torch.cat([b, a], dim=1), emb, words)  # (B, full, H, W) ◄─────────────┘
+        return self.head(a)  # (B, channels, H, W)

@@ -1,0 +1,77 @@
+"""Text to numbers: a tokeniser over whole words.
+
+Every text begins with one *begin* token, which every network may always look at: the empty prompt is that token alone,
+and stands for "no text". A word that is not in the vocabulary becomes the *unknown* token, so any input works; and
+``unknown`` tells which words those were and which known ones look most like them.
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+PAD, BEGIN, UNKNOWN = 0, 1, 2
+
+_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*|[^\w\s.!?;:()\"'’]")
+"""Letters and digits, joined by hyphens or apostrophes; any other sign is a word of its own, but full stops and such
+are none."""
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in small letters, in order; the comma is one: "A red car, flat." → a, red, car, ",", flat."""
+    return _WORD.findall(text.lower())
+
+
+class Tokenizer:
+    """Words to whole numbers and back.
+
+    Args:
+        vocabulary: the known words, in the order of their numbers.
+        longest: how many words a text may have.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], longest: int = 24) -> None:
+        self.longest = longest
+        self.vocabulary = tuple(vocabulary)
+        self._ids = {word: number for number, word in enumerate(self.vocabulary, start=UNKNOWN + 1)}
+
+    def __len__(self) -> int:
+        """How many different numbers there are, the three special ones included."""
+        return UNKNOWN + 1 + len(self.vocabulary)
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """(B, L) int64: for each text BEGIN, its words, and PAD up to the length of the longest.
+
+        Raises:
+            TypeError: if a text is no string.
+            ValueError: if there is none, or one has more words than can be read.
+        """
+        rows = [[BEGIN, *(self._ids.get(word, UNKNOWN) for word in self._words(text))] for text in _list_of(texts)]
+        longest = max(len(row) for row in rows)
+        return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows])
+
+    def unknown(self, text: str) -> dict[str, list[str]]:
+        """The words of a text that are not in the vocabulary, each with up to three that are spelt like it."""
+        return {
+            word: difflib.get_close_matches(word, self.vocabulary)
+            for word in self._words(text)
+            if word not in self._ids
+        }
+
+    def _words(self, text: str) -> list[str]:
+        if not isinstance(text, str):
+            raise TypeError(f"a text must be a string, but {text!r} came.")
+        found = words(text)
+        if len(found) > self.longest:
+            raise ValueError(f"a text may have {self.longest} words, but one of {len(found)} came: shorten it.")
+        return found
+
+
+def _list_of(texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise TypeError(f"texts must be a list of strings, but one string came: write [{texts[:20]!r}].")
+    if not len(texts):
+        raise ValueError("texts must hold at least one text, but an empty list came.")
+    return list(texts)
