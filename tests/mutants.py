@@ -41,6 +41,10 @@ FILES = {
         "train",
     },
     "metrics.py": None,
+    "guidance.py": None,
+    "muon.py": {"orthogonalised", "step"},
+    "networks/attention.py": {"attention", "is_word"},
+    "networks/text.py": {"contrastive_loss"},
     "networks/vae.py": {
         "draw",
         "kl_divergence",
@@ -54,7 +58,7 @@ FILES = {
 }
 """The files, and of each the functions to break; None for all."""
 
-TESTS = ["schedules", "forward", "denoisers", "sampling", "training", "metrics", "vae"]
+TESTS = ["schedules", "forward", "denoisers", "sampling", "training", "metrics", "vae", "guidance", "muon", "text"]
 
 EQUIVALENT = {"metrics.py in_batches: 500 -> 501": "how many pictures go through a network at a time changes no answer"}
 """Changes that cannot make a difference: the mutant's name, and why."""

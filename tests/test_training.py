@@ -162,6 +162,31 @@ def test_the_last_slice_never_rounds_up_beyond_T(monkeypatch):
     assert draw_times(64, 1000).max() == 1000
 
 
+def test_shifted_times_favour_much_noise_or_little():
+    for shift in (3.0, 0.5):
+        t = draw_times(10_000, 1000, torch.Generator().manual_seed(0), shift)
+        u = (torch.arange(10_000) + 0.5) / 10_000
+        assert (t - 1000 * shift * u / (1 + (shift - 1) * u)).abs().max() <= 1.5
+        assert (t.min(), t.max()) == (1, 1000)
+    plain = draw_times(100, 1000, torch.Generator().manual_seed(0))
+    assert torch.equal(draw_times(100, 1000, torch.Generator().manual_seed(0), 1.0), plain)
+    with pytest.raises(ValueError, match="shift must lie between 0 and inf"):
+        draw_times(10, 1000, shift=-1.0)
+
+
+def test_the_loss_is_taken_at_the_shifted_times():
+    seen = []
+
+    def net(x_t, t, cond):
+        seen.append(t)
+        return x_t
+
+    for shift in (1.0, 4.0):
+        denoising_loss(NetDenoiser(net, LINEAR, "eps"), torch.zeros(100, 1), None, torch.Generator(), shift)
+    assert seen[0].double().mean() == pytest.approx(500, abs=10)
+    assert seen[1].double().mean() > 650
+
+
 def test_labels_are_dropped_with_the_given_probability():
     labels = torch.arange(10_000) % 10
     dropped = drop_labels(labels, 10, 0.1, torch.Generator().manual_seed(0))
