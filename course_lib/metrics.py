@@ -4,8 +4,12 @@ The Fréchet distance compares two sets through the mean and covariance of their
 
 .. math:: d^2 = \|\mu_1-\mu_2\|^2 + \operatorname{tr}\big(\Sigma_1 + \Sigma_2 - 2\,(\Sigma_1\Sigma_2)^{1/2}\big).
 
+Precision and recall tell the two ways of failing apart: pictures that are not like real ones, and real ones that are
+never drawn.
+
 Sources: Dowson, Landau 1982 (the distance); Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule*,
-equation 6 (its use on features). Ours come from the course's own classifier, so our figures compare with each other
+equation 6 (its use on features); Kynkäänniemi et al. 2019, *Improved Precision and Recall Metric for Assessing
+Generative Models*, equations 1 and 2. Ours come from the course's own classifier, so our figures compare with each other
 and with nobody else's. Smaller sets look worse, so compare only sets of equal size, and look at the floor: what two
 sets of real pictures score.
 """
@@ -15,7 +19,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from course_lib.arguments import require_same_shape, require_tensor
+from course_lib.arguments import require_between, require_same_shape, require_tensor, require_whole_number
 from course_lib.device import best_device
 
 
@@ -48,6 +52,45 @@ def gaussian_frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov
 def _symmetric_root(matrix: Tensor) -> Tensor:
     eigenvalues, vectors = torch.linalg.eigh(matrix)
     return vectors * eigenvalues.clamp(min=0).sqrt() @ vectors.T
+
+
+def precision_and_recall(real: Tensor, drawn: Tensor, neighbours: int = 3) -> tuple[float, float]:
+    """How many of the drawn look real, and how many of the real could have been drawn, each in [0, 1].
+
+    Around every point of a set lies a ball that reaches to its k-th nearest neighbour in the set; together the balls
+    are where the set lives. Precision is the share of the drawn within the balls of the real, recall that of the real
+    within those of the drawn. Both depend on the sizes of the sets: compare at equal ones.
+
+    Args:
+        real, drawn: features, (N, D) and (M, D), with more rows than ``neighbours``.
+        neighbours: k, at least 1.
+    """
+    require_same_shape("drawn[0]", drawn[0], "real[0]", real[0])
+    require_whole_number("neighbours", neighbours)
+    require_between("neighbours", neighbours, 1, min(len(real), len(drawn)) - 1)
+    real, drawn = real.double(), drawn.double()
+    return _share_within(drawn, real, neighbours), _share_within(real, drawn, neighbours)
+
+
+def _share_within(points: Tensor, others: Tensor, neighbours: int) -> float:
+    # Everyone is its own nearest, at distance 0: the k-th neighbour is the one after.
+    radius = torch.cdist(others, others).kthvalue(neighbours + 1, dim=1).values  # (M,)
+    return (torch.cdist(points, others) <= radius).any(dim=1).double().mean().item()
+
+
+def mean_pairwise_distance(features: Tensor) -> float:
+    """The mean Euclidean distance of two different ones of (N, D) with N > 1: 0 if all are the same."""
+    return torch.nn.functional.pdist(features.double()).mean().item()
+
+
+def saturation(pictures: Tensor) -> float:
+    """The mean over all pixels of the saturation of HSV, (max - min) / max of red, green and blue; in [0, 1], 0 for greys.
+
+    Pictures are (N, 3, H, W) in [-1, 1].
+    """
+    rgb = (pictures + 1) / 2
+    largest = rgb.amax(dim=1)  # (N, H, W)
+    return ((largest - rgb.amin(dim=1)) / largest.clamp(min=1e-6)).mean().item()
 
 
 @torch.no_grad()

@@ -11,14 +11,18 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from course_lib.datasets import emoji
+from course_lib.datasets import captions, emoji
 from course_lib.denoisers import Clipped, Denoiser, NetDenoiser
 from course_lib.device import on_best_device
 from course_lib.files import CourseFileError, atomic_write, data_folder, record_checksum, shipped_file
 from course_lib.networks.classifier import Classifier
+from course_lib.networks.text import ContrastivePair, TextEncoder
+from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE
 from course_lib.schedules import NoiseSchedule
+from course_lib.text_to_image import TextToImage
+from course_lib.tokenizer import Tokenizer
 
 
 class PretrainedDiffusion(NamedTuple):
@@ -69,6 +73,34 @@ def emoji_latent() -> PretrainedDiffusion:
 def latent_unet() -> UNet:
     """That model's network before any training: the U-Net of notebook 02, for latents, and a third wider."""
     return UNet(channels=4, classes=len(emoji.LABELS), width=64, patch=1)
+
+
+def text_encoder() -> TextEncoder:
+    """What reads the prompts, 128 numbers to a word (recipes/text_encoder.py)."""
+    return contrastive_pair().text
+
+
+@cache
+def contrastive_pair() -> ContrastivePair:
+    """The text encoder with the picture encoder that taught it: captions and pictures in one space."""
+    return load_weights(contrastive_pair_network(), "text_encoder")
+
+
+def contrastive_pair_network() -> ContrastivePair:
+    """That pair before any training: the recipe's starting point."""
+    return ContrastivePair(TextEncoder(Tokenizer(captions.vocabulary())))
+
+
+@cache
+def text_to_image() -> TextToImage:
+    """Prompts to pictures of 64×64×3, everything in one call (recipes/text_to_image.py)."""
+    net = load_weights(text_unet(), "text_to_image")
+    return TextToImage(text_encoder(), NetDenoiser(net, NoiseSchedule.cosine(), "v"), emoji_vae())
+
+
+def text_unet() -> TextUNet:
+    """The network that recipes/text_to_image.py trains."""
+    return TextUNet()
 
 
 def describe(name: str) -> dict[str, str]:

@@ -14,7 +14,10 @@ from course_lib.metrics import (
     gaussian_frechet_distance,
     in_batches,
     mean_and_covariance,
+    mean_pairwise_distance,
+    precision_and_recall,
     psnr,
+    saturation,
 )
 
 
@@ -103,3 +106,50 @@ def test_peak_signal_to_noise_ratio_of_known_errors():
 def test_peak_signal_to_noise_ratio_of_one_noise_for_many_pictures_is_refused():
     with pytest.raises(ValueError, match="others must have the shape of pictures"):
         psnr(torch.zeros(2, 3, 4, 4), torch.zeros(3, 4, 4))
+
+
+# --- precision, recall, diversity, saturation -------------------------------------------------------------------------
+
+
+def test_precision_and_recall_tell_two_failures_apart():
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(200, 2, generator=generator) + torch.tensor([x, 0.0]) for x in (-50.0, 50.0))
+    more_left = torch.randn(400, 2, generator=generator) + torch.tensor([-50.0, 0.0])
+    both, elsewhere = torch.cat([left, right]), torch.randn(200, 2, generator=generator) + 1000
+    precision, recall = precision_and_recall(both, more_left)  # real enough, but half is never drawn
+    assert precision > 0.9
+    assert 0.4 < recall < 0.5
+    precision, recall = precision_and_recall(left, torch.cat([left + 0.01, elsewhere]))  # half of it is not real
+    assert precision == pytest.approx(0.5, abs=0.02)
+    assert recall > 0.98
+    assert precision_and_recall(both, both) == (1, 1)
+
+
+def test_precision_by_hand():
+    real, drawn = torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([[-0.9], [4.9], [5.1]])
+    # Balls around 0, 1, 3 of radius 1, 1, 2 reach from -1 to 5; those around -0.9, 4.9, 5.1 of 5.8, 0.2, 0.2 to 4.9.
+    assert precision_and_recall(real, drawn, neighbours=1) == (pytest.approx(2 / 3), 1)
+
+
+@pytest.mark.parametrize("neighbours", [0, 3, 4])
+def test_neighbours_are_within_the_sets(neighbours):
+    with pytest.raises(ValueError, match="neighbours must lie between 1 and 2"):
+        precision_and_recall(torch.randn(3, 2), torch.randn(5, 2), neighbours)
+
+
+def test_precision_wants_features_of_one_size():
+    with pytest.raises(ValueError, match="drawn"):
+        precision_and_recall(torch.randn(3, 2), torch.randn(5, 3), 1)
+
+
+def test_mean_pairwise_distance_by_hand():
+    assert mean_pairwise_distance(torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0]])) == pytest.approx(10 / 3)
+
+
+def test_saturation_is_that_of_hsv():
+    grey, red, rose, black = (
+        torch.tensor(rgb).reshape(1, 3, 1, 1) * 2 - 1
+        for rgb in ([0.3, 0.3, 0.3], [0.7, 0.0, 0.0], [1.0, 0.75, 0.5], [0.0, 0.0, 0.0])
+    )
+    assert [saturation(each) for each in (grey, red, rose, black)] == pytest.approx([0, 1, 0.5, 0], abs=1e-5)
+    assert saturation(torch.cat([grey, red])) == pytest.approx(0.5)

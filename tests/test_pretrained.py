@@ -18,6 +18,8 @@ from course_lib.recipes import twenty_minutes
 from course_lib.recipes.emoji_latent import LATENT, distance_to_scenes, draw, real_scenes, wanted_scenes
 from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.fashion_samplers import RULES, STEPS
+from course_lib.recipes.text_encoder import measure as measure_pair
+from course_lib.recipes.text_to_image import full_captions
 from course_lib.sampling import ddim_step
 
 
@@ -40,7 +42,8 @@ SHIPPED = sorted(path.stem for path in (data_folder() / "checkpoints").glob("*.s
 
 
 def test_all_that_ships_is_known_here():
-    assert SHIPPED == ["emoji_classifier", "emoji_latent", "emoji_vae", "fashion", "fashion_classifier"]
+    networks = {"emoji_classifier", "emoji_latent", "emoji_vae", "fashion", "fashion_classifier"}
+    assert set(SHIPPED) == networks | {"text_encoder", "text_to_image"}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -110,6 +113,40 @@ def test_the_latent_model_draws_what_its_labels_say():
     right = judged_right(pictures, scenes, pretrained.emoji_classifier())
     for what, share in json.loads(said["judged_right_ddim_50"]).items():
         assert right[what].double().mean().item() == pytest.approx(share, abs=0.12), what
+
+
+def test_the_text_encoder_finds_the_picture_and_the_text():
+    said = pretrained.describe("text_encoder")
+    again = measure_pair(pretrained.contrastive_pair())
+    assert {name: float(said[name]) for name in again} == pytest.approx(
+        {name: float(value) for name, value in again.items()}, abs=0.01
+    )
+    assert float(said["nearest_text_is_true_training_cells"]) > 0.9
+    pair = pretrained.contrastive_pair()
+    texts = ["a red car", "a scarlet automobile", "a blue car", "a red cat"]
+    unit = pair.embed_texts(pair.text.tokenizer(texts))
+    synonym, colour, thing = (unit[0] @ unit[1:].T).tolist()
+    assert synonym > max(colour, thing) + 0.2
+
+
+def test_the_text_to_image_model_draws_what_its_prompts_say():
+    said = pretrained.describe("text_to_image")
+    pipe = pretrained.text_to_image()
+    for name, cells in (("training", emoji.training_cells()), ("held_out", emoji.held_out_cells())):
+        real, drawn, shuffled = (
+            json.loads(said[f"judged_right_{kind}_{name}_cells"]) for kind in ("real", "drawn", "drawn_shuffled")
+        )
+        assert shuffled["object and colour"] < 0.05 < drawn["object and colour"] <= real["object and colour"]
+        scenes = emoji.draw_scenes(100, torch.Generator().manual_seed(31), cells)
+        pictures = pipe(full_captions(scenes)).cpu() / 127.5 - 1
+        right = judged_right(pictures, scenes, pretrained.emoji_classifier())
+        for what in ("object", "colour", "background", "size"):
+            assert right[what].double().mean().item() == pytest.approx(drawn[what], abs=0.12), what
+        # It does not recite: what it draws is no nearer to what it has seen than new real pictures are.
+        nearest = {kind: float(said[f"distance_to_nearest_{kind}_{name}_cells"]) for kind in ("drawn", "real")}
+        assert nearest["drawn"] > 0.8 * nearest["real"]
+    distance = {kind: float(said[f"frechet_distance_{kind}"]) for kind in ("real", "reconstructed", "drawn")}
+    assert distance["real"] < distance["reconstructed"] < distance["drawn"]
 
 
 def test_loaded_ready_to_predict():

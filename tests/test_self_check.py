@@ -2,7 +2,7 @@
 
 import html
 import re
-from math import log, sqrt
+from math import exp, log, sqrt
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -95,7 +95,7 @@ def test_the_facts_of_every_question_of_the_sheet_are_listed_here():
 
 
 def test_each_of_the_first_notebooks_has_three_or_four_questions_of_its_own():
-    for name in ("00_start_here", "01_forward_step", "02_training", "03_ddim", "04_latent_diffusion"):
+    for name in sorted({question.notebook for question in QUESTIONS.values()} - {"08_vae_gan_diffusion"}):
         own = [q for q in QUESTIONS.values() if q.notebook == name and not q.id.startswith("sheet-")]
         assert 3 <= len(own) <= 4
         assert all(re.fullmatch(name[:2] + r"-[a-z]", question.id) for question in own)
@@ -161,6 +161,12 @@ def test_maths_in_question_and_answer_is_in_pairs(question):
 
 x, beta, eps = 0.5, 0.04, 1.5  # exercise A
 a, x_0, noise = 0.64, 0.5, -1  # 01-b
+
+
+def softmax_first(first, second):
+    """The weight of the first of three scores, of which the third is 0."""
+    return exp(first) / (exp(first) + exp(second) + 1)
+
 
 # question → (the right value, by its formula), and each slip: (its value by its formula, words of its explanation)
 BY_FORMULA = {
@@ -245,6 +251,26 @@ BY_FORMULA = {
             ((1 + 0.25 - log(0.25)) / 2, "-1 is missing"),
         ],
     ),
+    "05-a": (
+        softmax_first(6 / sqrt(4), 2 / sqrt(4)),
+        [
+            (softmax_first(6, 2), "not divided"),
+            (softmax_first(6 / 4, 2 / 4), "its root"),
+            (6 / (6 + 2 + 0), "without exponentials"),
+            (softmax_first(6 * sqrt(4), 2 * sqrt(4)), "multiplied"),
+        ],
+    ),
+    "06-a": (
+        0.2 + 3 * (0.5 - 0.2),
+        [
+            ((1 + 3) * 0.5 - 3 * 0.2, "as many papers write it"),
+            (3 * (0.5 - 0.2), "difference alone"),
+            (3 * 0.5, "Only the difference"),
+            (0.5 + 3 * (0.2 - 0.5), "swapped"),
+            (0.2 + (0.5 - 0.2) / 3, "a mixture"),
+        ],
+    ),
+    "06-b": (6.5 + 1, [(6.5, "paper's zero"), (6.5 - 1, "The other way"), (6.5 * 2, "not doubled")]),
 }
 
 

@@ -68,12 +68,17 @@ def show(fig: Figure, alt: str) -> None:
 
 def to_png(fig: Figure) -> bytes:
     """The figure as the bytes of a PNG file; the figure is closed."""
-    buffer, packed = io.BytesIO(), io.BytesIO()
+    buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=fig.dpi)
     plt.close(fig)
-    # Without transparency, which nothing here uses, and packed as well as it goes: notebooks carry their pictures along.
-    Image.open(buffer).convert("RGB").save(packed, "png", optimize=True)
-    return packed.getvalue()
+    return packed_png(Image.open(buffer))
+
+
+def packed_png(image: Image.Image) -> bytes:
+    """A picture as the bytes of a PNG file: without transparency, which nothing here uses, and as small as it goes."""
+    buffer = io.BytesIO()  # notebooks carry their pictures along
+    image.convert("RGB").save(buffer, "png", optimize=True)
+    return buffer.getvalue()
 
 
 def draw_pictures(

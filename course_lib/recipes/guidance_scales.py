@@ -1,0 +1,120 @@
+"""What guidance gives and takes: ``python -m course_lib.recipes.guidance_scales``, half an hour on two cores.
+
+For each scale w, 1,000 pictures of full captions, half of them of held-out cells, and 64 of "a red sports car". Each
+once guided at all times, and once only within an interval of them. What is given is adherence, what is taken
+diversity and naturalness. Rows that are done are kept.
+"""
+
+import json
+
+import torch
+from torch import Tensor
+
+from course_lib.datasets import emoji
+from course_lib.denoisers import Denoiser
+from course_lib.device import best_device, half_precision
+from course_lib.files import atomic_write, checksums, data_folder, record_checksum
+from course_lib.guidance import Guided, Within
+from course_lib.judging import judged_right
+from course_lib.metrics import frechet_distance, in_batches, mean_pairwise_distance, precision_and_recall, saturation
+from course_lib.pretrained import emoji_classifier, text_to_image
+from course_lib.recipes.emoji_latent import LATENT, draw
+from course_lib.recipes.text_to_image import DRAWN_STEPS, full_captions, red_sports_cars
+from course_lib.text_to_image import TextToImage
+
+NAME = "measurements/guidance_scales.json"
+SCALES = (0.0, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0)
+INTERVAL = (200, 800)  # of the times 1…1000
+PICTURES, SEEDS = 1000, 64
+PROMPT = "a red sports car"
+
+
+def wanted_scenes(seed: int = 7) -> emoji.Scene:
+    """Half of training cells, half of held-out ones."""
+    generator = torch.Generator().manual_seed(seed)
+    halves = [
+        emoji.draw_scenes(PICTURES // 2, generator, cells) for cells in (emoji.training_cells(), emoji.held_out_cells())
+    ]
+    return emoji.Scene(*(torch.cat(fields) for fields in zip(*halves, strict=True)))
+
+
+def describe_pictures(pictures: Tensor, scenes: emoji.Scene, of_one_prompt: Tensor, real: Tensor) -> dict[str, float]:
+    """One row of the table.
+
+    Args:
+        pictures: (N, 3, 64, 64) in [-1, 1], one for each of the scenes.
+        scenes: what they are to show.
+        of_one_prompt: (M, 3, 64, 64), all to show a red sports car.
+        real: features of N other real pictures.
+    """
+    classifier = emoji_classifier()
+    right = judged_right(pictures, scenes, classifier)
+    cars = judged_right(of_one_prompt, red_sports_cars(len(of_one_prompt)), classifier)
+    features = in_batches(classifier.features, pictures)  # (N, 64)
+    precision, recall = precision_and_recall(real, features)
+    row = {
+        "object": right["object"].double().mean().item(),
+        "colour": right["colour"].double().mean().item(),
+        "object and colour": (right["object"] & right["colour"]).double().mean().item(),
+        "all": right["all"].double().mean().item(),
+        "red sports cars": (cars["object"] & cars["colour"]).double().mean().item(),
+        "pairwise distance": mean_pairwise_distance(in_batches(classifier.features, of_one_prompt)),
+        "saturation": saturation(of_one_prompt),
+        "precision": precision,
+        "recall": recall,
+        "frechet_distance": frechet_distance(features, real),
+    }
+    return {what: round(value, 4) for what, value in row.items()}
+
+
+def draw_prompts(pipe: TextToImage, denoiser: Denoiser, prompts: list[str]) -> Tensor:
+    """A picture for each prompt, (N, 3, 64, 64) in [-1, 1]; the same noise whatever the denoiser."""
+    with half_precision():
+        latents = draw(denoiser, LATENT, pipe.encoder.encode(prompts), steps=DRAWN_STEPS)
+    return in_batches(pipe.vae.to_pictures, latents)
+
+
+def main() -> None:
+    pipe, path = text_to_image(), data_folder() / NAME
+    checkpoint = checksums()["checkpoints/text_to_image.safetensors"]
+    scenes, classifier = wanted_scenes(), emoji_classifier()
+    pictures = emoji.scaled(emoji.compose(scenes))
+    real = in_batches(classifier.features, emoji.scaled(emoji.compose(wanted_scenes(seed=9))))  # (N, 64)
+    table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if table.get("checkpoint_sha256") != checkpoint:  # another network: nothing measured of it yet
+        cars = emoji.scaled(emoji.compose(red_sports_cars(SEEDS)))
+        table = {
+            "recipe": "python -m course_lib.recipes.guidance_scales",
+            "checkpoint_sha256": checkpoint,
+            "pictures": PICTURES,
+            "seeds": SEEDS,
+            "prompt": PROMPT,
+            "interval": INTERVAL,
+            "real": describe_pictures(pictures, scenes, cars, real),
+            "reconstructed": describe_pictures(
+                in_batches(pipe.vae.reconstruct, pictures), scenes, in_batches(pipe.vae.reconstruct, cars), real
+            ),
+            "everywhere": {},
+            "interval only": {},
+        }
+    uncond = pipe.encoder.encode([""]).to(best_device())
+    for w in SCALES:
+        guided = Guided(pipe.denoiser, w, uncond)
+        for where, denoiser in (
+            ("everywhere", guided),
+            ("interval only", Within(guided, pipe.denoiser, *INTERVAL)),
+        ):
+            if str(w) in table[where] or (where == "interval only" and w <= 1):
+                continue
+            drawn = draw_prompts(pipe, denoiser, full_captions(scenes))
+            table[where][str(w)] = describe_pictures(
+                drawn, scenes, draw_prompts(pipe, denoiser, [PROMPT] * SEEDS), real
+            )
+            with atomic_write(path) as partial:
+                partial.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+            print(where, w, table[where][str(w)], flush=True)
+    record_checksum(NAME)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Four ways to tell a network what to draw, compared: ``python -m course_lib.recipes.text_conditions``, three quarters of
+an hour.
+
+The same U-Net, the same latents, the same captions, the same number of steps; what differs is what it gets to read:
+
+    one vector       the begin token of the contrastive encoder, which stands for the whole text
+    words            all its tokens
+    random words     those of an encoder that has never learned anything
+    learned words    those of an encoder that is trained together with the U-Net
+
+With a single token, every position hears the same: that is "one vector", and it needs no other network. Trainings go on
+where they were stopped, and rows that are done are kept.
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.datasets import emoji
+from course_lib.denoisers import NetDenoiser
+from course_lib.device import half_precision, on_best_device
+from course_lib.files import atomic_write, checksums, data_folder, record_checksum
+from course_lib.guidance import Guided
+from course_lib.judging import judged_right, shares
+from course_lib.metrics import in_batches
+from course_lib.muon import Muon
+from course_lib.networks.text import TextEncoder
+from course_lib.pretrained import contrastive_pair_network, emoji_classifier, emoji_vae, text_encoder, text_unet
+from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, draw
+from course_lib.recipes.running import discard, run_training
+from course_lib.recipes.text_to_image import BATCH_SIZE, PEAK, SHIFT, Told, draw_batch, encoded_scenes
+from course_lib.text_to_image import GUIDANCE
+from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
+
+NAME = "measurements/text_conditions.json"
+STEPS, SCENES, MEASURED = 800, 50_000, 1000
+BOTH = ("white", "black", "grey")
+"""Words that may be the object's colour as well as the background's: where they can be mixed up."""
+
+
+class Reader(nn.Module):
+    """A text encoder and a U-Net as one network, so that they can be trained together.
+
+    Args:
+        encoder: frozen unless ``learns``.
+        tokens: how many of each text the U-Net gets to read; None for all.
+    """
+
+    def __init__(self, encoder: TextEncoder, learns: bool = False, tokens: int | None = None) -> None:
+        super().__init__()
+        self.encoder, self.unet, self.tokens = encoder.requires_grad_(learns), text_unet(), tokens
+
+    def forward(self, x_t: Tensor, t: Tensor, ids: Tensor) -> Tensor:
+        """As the U-Net, but for what the text is given as: (B, L), the tokeniser's numbers."""
+        return self.unet(x_t, t, self.encoder(ids).words[:, : self.tokens])
+
+
+def one_vector() -> Reader:
+    return Reader(text_encoder(), tokens=1)
+
+
+def words() -> Reader:
+    return Reader(text_encoder())
+
+
+def random_words() -> Reader:
+    return Reader(contrastive_pair_network().text)
+
+
+def learned_words() -> Reader:
+    return Reader(contrastive_pair_network().text, learns=True)
+
+
+ROWS: dict[str, Callable[[], Reader]] = {
+    "one vector": one_vector,
+    "words": words,
+    "random words": random_words,
+    "learned words": learned_words,
+}
+
+
+def loss(net: Reader, batch: tuple[Tensor, list[str]], generator: torch.Generator) -> Tensor:
+    latents, texts = batch
+    with half_precision():
+        return denoising_loss(NetDenoiser(net, SCHEDULE, "v"), latents, net.encoder.tokenizer(texts), generator, SHIFT)
+
+
+def train_reader(name: str, reader: Reader, data: Told) -> Reader:
+    """The averaged network after STEPS steps."""
+    unet = on_best_device(reader).unet
+    state = TrainState(reader, optimizer=Muon(reader, [unet.embed_t, unet.stem, unet.head, reader.encoder.embed_word]))
+    learning_rate = partial(warm_up_then_fall, steps=STEPS, peak=PEAK)
+    run_training(name, state, partial(draw_batch, data), loss, STEPS, BATCH_SIZE, learning_rate)
+    return state.ema.eval()
+
+
+def confusable_scenes() -> emoji.Scene:
+    """Scenes of the training cells in which object and background have two different ones of the colours in BOTH."""
+    scenes = emoji.draw_scenes(60 * MEASURED, torch.Generator().manual_seed(8))
+    object_colours, grounds = (
+        [list(names).index(name) for name in BOTH] for names in (emoji.COLOURS, emoji.BACKGROUNDS)
+    )
+    fit = torch.isin(scenes.colour, torch.tensor(object_colours)) & torch.isin(scenes.background, torch.tensor(grounds))
+    return emoji.Scene(*(field[fit][:MEASURED] for field in scenes))
+
+
+def measure(reader: Reader, scenes: emoji.Scene) -> dict[str, float]:
+    """What the judges say of pictures of prompts such as "a white cat on a black background"."""
+    prompts = [
+        f"a {list(emoji.COLOURS)[colour]} {emoji.OBJECTS[name]} on a {list(emoji.BACKGROUNDS)[ground]} background"
+        for colour, name, ground in zip(scenes.colour, emoji.objects_of(scenes), scenes.background, strict=True)
+    ]
+    tokenizer = reader.encoder.tokenizer
+    longest = tokenizer([*prompts, ""])  # (N + 1, L)
+    guided = Guided(NetDenoiser(reader, SCHEDULE, "v"), GUIDANCE, longest[-1:])
+    pictures = in_batches(emoji_vae().to_pictures, draw(guided, LATENT, longest[:-1], steps=25))
+    right = judged_right(pictures, scenes, emoji_classifier())
+    right["colour and background"] = right["colour"] & right["background"]
+    return shares(right)
+
+
+def main() -> None:
+    path = data_folder() / NAME
+    table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    shipped = {name: checksums()[f"checkpoints/{name}.safetensors"] for name in ("emoji_vae", "text_encoder")}
+    scenes = confusable_scenes()
+    if table.get("checkpoints_sha256") != shipped:  # other networks: nothing measured of them yet
+        real = shares(judged_right(emoji.scaled(emoji.compose(scenes)), scenes, emoji_classifier()))
+        table = {
+            "recipe": "python -m course_lib.recipes.text_conditions",
+            "checkpoints_sha256": shipped,
+            "pictures": MEASURED,
+            "steps": STEPS,
+            "guidance": GUIDANCE,
+            "real": real,
+            "rows": {},
+        }
+    data = encoded_scenes(emoji_vae(), SCENES)
+    for name, new_reader in ROWS.items():
+        if name in table["rows"]:
+            continue
+        torch.manual_seed(0)
+        unfinished = f"text_conditions_{name.replace(' ', '_')}"
+        table["rows"][name] = measure(train_reader(unfinished, new_reader(), data), scenes)
+        with atomic_write(path) as partial_file:
+            partial_file.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        print(name, table["rows"][name], flush=True)
+        discard(unfinished)
+    record_checksum(NAME)
+
+
+if __name__ == "__main__":
+    main()

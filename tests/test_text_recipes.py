@@ -1,0 +1,165 @@
+"""The recipes of the text-to-image model: what they train on, and how their pictures are measured."""
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib import pretrained
+from course_lib.datasets import captions, emoji
+from course_lib.denoisers import GaussianDenoiser
+from course_lib.recipes import cover, guidance_scales, text_conditions, text_to_image
+from course_lib.text_to_image import TextToImage
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return text_to_image.encoded_scenes(pretrained.emoji_vae(), 600)
+
+
+def said_of(text, scenes, row):
+    """Whether a caption is true of one of the scenes."""
+    object_, colour, size, background, style = captions.read_caption(text)
+    one = emoji.Scene(*(field[row : row + 1] for field in scenes))
+    true = (emoji.objects_of(one).item(), one.colour.item(), one.size.item(), one.background.item())
+    true += (emoji.styles_of(one).item(),)
+    return all(
+        asked in (None, has) for asked, has in zip((object_, colour, size, background, style), true, strict=True)
+    )
+
+
+def test_it_learns_from_encoded_scenes_of_the_training_cells(data):
+    assert data.x_0.shape == (600, 4, 16, 16)
+    assert not emoji.held_out_cells()[emoji.objects_of(data.scenes), data.scenes.colour].any()
+    pictures = emoji.scaled(emoji.compose(emoji.Scene(*(field[:20] for field in data.scenes))))
+    exact = pretrained.emoji_vae().to_latents(pictures)
+    assert (data.x_0[:20] - exact).square().mean().item() < 1e-3  # of variance 1: no more than half precision loses
+
+
+def test_a_batch_has_new_captions_that_are_true_and_now_and_then_none(data):
+    latents, texts = text_to_image.draw_batch(data, generator())
+    assert latents.shape == (text_to_image.BATCH_SIZE, 4, 16, 16)
+    rows = torch.cdist(latents.flatten(1), data.x_0.flatten(1)).argmin(dim=1).tolist()
+    assert all(said_of(text, data.scenes, row) for text, row in zip(texts, rows, strict=True) if text)
+    many = [
+        text for seed in range(20) for text in text_to_image.draw_batch(data, torch.Generator().manual_seed(seed))[1]
+    ]
+    assert sum(text == "" for text in many) / len(many) == pytest.approx(0.1, abs=0.025)
+    assert len(set(many)) > 1500  # of 2,560 from 600 scenes
+
+
+def test_a_network_that_knows_nothing_yet_misses_v_by_its_variance(data):
+    batch = text_to_image.draw_batch(data, generator())
+    net = pretrained.text_unet()
+    assert text_to_image.loss(pretrained.text_encoder(), net, batch, generator()).item() == pytest.approx(1, abs=0.1)
+
+
+def test_the_nearest_is_found_and_its_distance_is_that_of_one_number():
+    training = torch.randn(300, 4, 2, 2, generator=generator())
+    near = training[[3, 70, 250]] + 0.1
+    assert text_to_image.to_nearest(near, training) == pytest.approx(0.1, abs=1e-4)
+    assert text_to_image.to_nearest(training[:150], training) == pytest.approx(0, abs=1e-3)
+
+
+def test_prompts_are_drawn_guided_by_their_own_words():
+    class Reads:
+        """Latents whose mean is the first number of the begin token's vector, twice that if guided away from none."""
+
+        schedule = text_to_image.SCHEDULE
+
+        def __call__(self, x_t, t, cond):
+            return GaussianDenoiser(cond[:, 0, 0].reshape(-1, 1, 1, 1), 1e-3, self.schedule)(x_t, t)
+
+    encoder = pretrained.text_encoder()
+    prompts = ["a red car", "a blue owl"]
+    means = encoder.encode([*prompts, ""])[:, 0, 0]
+    for w in (1.0, 2.0):
+        drawn = text_to_image.draw_prompts(encoder, Reads(), prompts, w)
+        wanted = means[2] + w * (means[:2] - means[2])
+        assert torch.allclose(drawn.mean(dim=(1, 2, 3)), wanted, atol=0.02)
+
+
+# --- four ways to be told ---------------------------------------------------------------------------------------------
+
+
+def test_one_vector_reads_the_begin_token_and_words_read_all():
+    ids = pretrained.text_encoder().tokenizer(["a red car", "a blue owl on black"])
+    x, t = torch.randn(2, 4, 16, 16, generator=generator()), torch.tensor([500, 500])
+    for make, tokens in ((text_conditions.one_vector, 1), (text_conditions.words, ids.shape[1])):
+        torch.manual_seed(0)
+        reader = make()
+        seen = []
+        reader.unet.register_forward_pre_hook(lambda _, given, seen=seen: seen.append(given[2]))
+        reader(x, t, ids)
+        assert seen[0].shape == (2, tokens, 128)
+        assert torch.equal(seen[0], pretrained.text_encoder()(ids).words[:, :tokens])
+
+
+def test_only_the_learned_words_are_trained_along():
+    for name, make in text_conditions.ROWS.items():
+        learns = {parameter.requires_grad for parameter in make().encoder.parameters()}
+        assert learns == {name == "learned words"}, name
+    one, other = text_conditions.random_words().encoder, pretrained.text_encoder()
+    assert not torch.equal(one.embed_word.weight, other.embed_word.weight)
+    # What is trained is a copy: the shipped encoder stays as it is.
+    assert not any(parameter.requires_grad for parameter in other.parameters())
+
+
+def test_the_scenes_to_be_mixed_up_have_two_different_of_the_three_colours():
+    scenes = text_conditions.confusable_scenes()
+    assert len(scenes.colour) == text_conditions.MEASURED
+    for colour, ground in zip(scenes.colour.tolist(), scenes.background.tolist(), strict=True):
+        names = {list(emoji.COLOURS)[colour], list(emoji.BACKGROUNDS)[ground]}
+        assert len(names) == 2
+        assert names < set(text_conditions.BOTH)
+
+
+# --- scales -----------------------------------------------------------------------------------------------------------
+
+
+def test_scales_are_measured_on_both_kinds_of_cells_and_on_red_sports_cars():
+    scenes = guidance_scales.wanted_scenes()
+    held_out = emoji.held_out_cells()[emoji.objects_of(scenes), scenes.colour]
+    assert held_out.double().mean() == 0.5
+    cars = text_to_image.red_sports_cars(10)
+    assert {emoji.OBJECTS[index] for index in emoji.objects_of(cars)} == {"sports car"}
+    assert {list(emoji.COLOURS)[index] for index in cars.colour} == {"red"}
+    assert emoji.held_out_cells()[emoji.objects_of(cars), cars.colour].all()
+
+
+def test_a_row_of_real_pictures_says_that_they_are_right():
+    scenes = guidance_scales.wanted_scenes()
+    some = emoji.Scene(*(field[::10] for field in scenes))
+    pictures, cars = emoji.scaled(emoji.compose(some)), emoji.scaled(emoji.compose(text_to_image.red_sports_cars(20)))
+    real = pretrained.emoji_classifier().features(emoji.scaled(emoji.compose(guidance_scales.wanted_scenes(9))))
+    row = guidance_scales.describe_pictures(pictures, some, cars, real)
+    assert min(row[what] for what in ("object", "colour", "object and colour", "all", "red sports cars")) > 0.9
+    assert row["object and colour"] <= min(row["object"], row["colour"])
+    assert row["precision"] > 0.6
+    grey = guidance_scales.describe_pictures(torch.zeros_like(pictures), some, torch.zeros_like(cars), real)
+    assert grey["all"] == grey["red sports cars"] == grey["pairwise distance"] == grey["saturation"] == 0
+    assert grey["frechet_distance"] > 10 * row["frechet_distance"]
+
+
+# --- the README's pictures --------------------------------------------------------------------------------------------
+
+
+def test_the_way_out_of_the_noise_begins_with_noise():
+    denoiser = GaussianDenoiser(0.0, 1e-3, text_to_image.SCHEDULE)
+    pipe = TextToImage(pretrained.text_encoder(), denoiser, pretrained.emoji_vae())
+    frames = cover.out_of_noise(pipe)
+    assert frames.shape == (cover.MOMENTS, 3, 64, 64)
+    rough = frames.float().diff(dim=-1).abs().mean(dim=(1, 2, 3))
+    assert rough[0] > 3 * rough[-1]
+
+
+def test_pictures_stand_side_by_side():
+    pictures = torch.zeros(3, 3, 64, 64, dtype=torch.uint8)
+    pictures[1] = 100
+    row = np.asarray(cover.side_by_side(pictures))
+    assert row.shape == (128, 3 * 136, 3)
+    assert (row[:, 140:268] == 100).all()
+    assert (row[:, 132:140] == 255).all()
