@@ -1,4 +1,4 @@
-"""Train the text-to-image model: ``python -m course_lib.recipes.text_to_image``; two hours on two cores.
+"""Train the text-to-image model: ``python -m course_lib.recipes.text_to_image``; an hour and a half on two cores.
 
 Notebook 04's recipe with captions in the place of labels: latents of scenes, encoded once, and for every step a caption
 drawn anew for each, which the frozen text encoder reads. A tenth of the captions are empty, for guidance. The held-out
