@@ -87,7 +87,7 @@ class Within:
 
 def padded_alike(*texts: Tensor) -> list[Tensor]:
     """Encoded texts, (…, L, D), brought to one length L with zeros, which is padding; labels, (B,) or (B, K), as they are."""
-    if texts[0].ndim < 3:
+    if all(text.ndim < 3 for text in texts):
         return list(texts)
     longest = max(text.shape[1] for text in texts)
     return [torch.nn.functional.pad(text, (0, 0, 0, longest - text.shape[1])) for text in texts]

@@ -51,6 +51,17 @@ def test_zero_and_one_are_exact_and_cost_one_call(denoiser, given):
         assert torch.equal(got.eps, expected.eps)
 
 
+def test_the_shorter_text_is_filled_up_at_its_end_and_labels_stay():
+    short, long = torch.ones(1, 2, 3), torch.ones(4, 5, 3)
+    filled, same = padded_alike(short, long)
+    assert filled.shape == (1, 5, 3)
+    assert (filled[:, :2] == 1).all()
+    assert (filled[:, 2:] == 0).all()
+    assert torch.equal(same, long)
+    labels = torch.tensor([3]), torch.tensor([1, 2])
+    assert all(after is before for after, before in zip(padded_alike(*labels), labels, strict=True))
+
+
 @pytest.mark.parametrize("t", [500, torch.tensor([1, 300, 1000])])
 def test_other_scales_lie_on_the_line_and_cost_one_call_of_twice_the_size(denoiser, given, t):
     x, cond, uncond = given
