@@ -7,7 +7,7 @@ import torch
 from course_lib import pretrained
 from course_lib.datasets import captions, emoji
 from course_lib.denoisers import GaussianDenoiser
-from course_lib.recipes import cover, guidance_scales, text_conditions, text_to_image
+from course_lib.recipes import cover, emoji_latent, guidance_scales, text_conditions, text_to_image
 from course_lib.text_to_image import TextToImage
 
 
@@ -17,7 +17,7 @@ def generator():
 
 @pytest.fixture(scope="module")
 def data():
-    return text_to_image.encoded_scenes(pretrained.emoji_vae(), 600)
+    return emoji_latent.scenes_as_latents(pretrained.emoji_vae(), 600)
 
 
 def said_of(text, scenes, row):

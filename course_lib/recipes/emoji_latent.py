@@ -38,13 +38,26 @@ class Labelled(NamedTuple):
     labels: Tensor
 
 
-def encoded_scenes(vae: VAE, count: int = SCENES, seed: int = 0) -> Labelled:
+class Told(NamedTuple):
+    """x_0: latents, (N, 4, 16, 16); scenes: what each of them shows."""
+
+    x_0: Tensor
+    scenes: emoji.Scene
+
+
+def scenes_as_latents(vae: VAE, count: int, seed: int = 0) -> Told:
     """Training scenes as latents of mean 0 and deviation 1: a minute or two for 50,000."""
     generator = torch.Generator().manual_seed(seed)
     parts = [emoji.draw_scenes(min(500, count - done), generator) for done in range(0, count, 500)]
     with half_precision():
         latents = [in_batches(vae.to_latents, emoji.scaled(emoji.compose(part))) for part in parts]
-    return Labelled(torch.cat(latents), torch.cat([emoji.labels_of(part) for part in parts]))
+    return Told(torch.cat(latents), emoji.Scene(*(torch.cat(fields) for fields in zip(*parts, strict=True))))
+
+
+def encoded_scenes(vae: VAE, count: int = SCENES, seed: int = 0) -> Labelled:
+    """``scenes_as_latents`` with the five labels of each."""
+    told = scenes_as_latents(vae, count, seed)
+    return Labelled(told.x_0, emoji.labels_of(told.scenes))
 
 
 def draw_batch(data: Labelled, generator: torch.Generator) -> Labelled:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from course_lib.datasets import emoji
 from course_lib.denoisers import Denoiser
-from course_lib.device import best_device, half_precision
+from course_lib.device import half_precision
 from course_lib.files import atomic_write, checksums, data_folder, record_checksum
 from course_lib.guidance import Guided, Within
 from course_lib.judging import judged_right
@@ -97,7 +97,7 @@ def main() -> None:
             "everywhere": {},
             "interval only": {},
         }
-    uncond = pipe.encoder.encode([""]).to(best_device())
+    uncond, prompts = pipe.encoder.encode([""]), full_captions(scenes)
     for w in SCALES:
         guided = Guided(pipe.denoiser, w, uncond)
         for where, denoiser in (
@@ -106,7 +106,7 @@ def main() -> None:
         ):
             if str(w) in table[where] or (where == "interval only" and w <= 1):
                 continue
-            drawn = draw_prompts(pipe, denoiser, full_captions(scenes))
+            drawn = draw_prompts(pipe, denoiser, prompts)
             table[where][str(w)] = describe_pictures(
                 drawn, scenes, draw_prompts(pipe, denoiser, [PROMPT] * SEEDS), real
             )

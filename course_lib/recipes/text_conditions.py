@@ -29,9 +29,9 @@ from course_lib.metrics import in_batches
 from course_lib.muon import Muon
 from course_lib.networks.text import TextEncoder
 from course_lib.pretrained import contrastive_pair_network, emoji_classifier, emoji_vae, text_encoder, text_unet
-from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, draw
+from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, Told, draw, scenes_as_latents
 from course_lib.recipes.running import discard, run_training
-from course_lib.recipes.text_to_image import BATCH_SIZE, PEAK, SHIFT, Told, draw_batch, encoded_scenes
+from course_lib.recipes.text_to_image import BATCH_SIZE, DRAWN_STEPS, PEAK, SHIFT, draw_batch
 from course_lib.text_to_image import GUIDANCE
 from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
 
@@ -116,7 +116,7 @@ def measure(reader: Reader, scenes: emoji.Scene) -> dict[str, float]:
     tokenizer = reader.encoder.tokenizer
     longest = tokenizer([*prompts, ""])  # (N + 1, L)
     guided = Guided(NetDenoiser(reader, SCHEDULE, "v"), GUIDANCE, longest[-1:])
-    pictures = in_batches(emoji_vae().to_pictures, draw(guided, LATENT, longest[:-1], steps=25))
+    pictures = in_batches(emoji_vae().to_pictures, draw(guided, LATENT, longest[:-1], steps=DRAWN_STEPS))
     right = judged_right(pictures, scenes, emoji_classifier())
     right["colour and background"] = right["colour"] & right["background"]
     return shares(right)
@@ -138,7 +138,7 @@ def main() -> None:
             "real": real,
             "rows": {},
         }
-    data = encoded_scenes(emoji_vae(), SCENES)
+    data = scenes_as_latents(emoji_vae(), SCENES)
     for name, new_reader in ROWS.items():
         if name in table["rows"]:
             continue

@@ -7,7 +7,6 @@ cells, among them every red sports car, are in none of it.
 
 import json
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +21,7 @@ from course_lib.muon import Muon
 from course_lib.networks.text import TextEncoder
 from course_lib.networks.vae import VAE
 from course_lib.pretrained import emoji_classifier, emoji_vae, text_encoder, text_unet
-from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, distance_to_scenes, draw
+from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, Told, distance_to_scenes, draw, scenes_as_latents
 from course_lib.recipes.running import run_training, ship
 from course_lib.text_to_image import GUIDANCE
 from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
@@ -31,22 +30,6 @@ STEPS, BATCH_SIZE, CAPTION_DROP, PEAK = 6000, 128, 0.1, 4e-3
 SHIFT = 2.0  # of the times: at uniform ones, most of the loss is about fine detail
 SCENES = 100_000  # encoded once
 MEASURED, CARS, DRAWN_STEPS = 1000, 64, 25
-
-
-class Told(NamedTuple):
-    """x_0: latents, (N, 4, 16, 16); scenes: what each of them shows."""
-
-    x_0: Tensor
-    scenes: emoji.Scene
-
-
-def encoded_scenes(vae: VAE, count: int = SCENES, seed: int = 0) -> Told:
-    """Training scenes as latents of mean 0 and deviation 1: some minutes for 100,000."""
-    generator = torch.Generator().manual_seed(seed)
-    parts = [emoji.draw_scenes(min(500, count - done), generator) for done in range(0, count, 500)]
-    with half_precision():
-        latents = [in_batches(vae.to_latents, emoji.scaled(emoji.compose(part))) for part in parts]
-    return Told(torch.cat(latents), emoji.Scene(*(torch.cat(fields) for fields in zip(*parts, strict=True))))
 
 
 def draw_batch(data: Told, generator: torch.Generator) -> tuple[Tensor, list[str]]:
@@ -135,7 +118,7 @@ def measure(encoder: TextEncoder, denoiser: NetDenoiser, vae: VAE, data: Told) -
 def main() -> None:
     vae, encoder, state = emoji_vae(), text_encoder(), new_state()
     learning_rate = partial(warm_up_then_fall, steps=STEPS, peak=PEAK)
-    data = encoded_scenes(vae)
+    data = scenes_as_latents(vae, SCENES)
     batches, of = partial(draw_batch, data), partial(loss, encoder)
     run_training("text_to_image", state, batches, of, STEPS, BATCH_SIZE, learning_rate)
     quality = measure(encoder, NetDenoiser(state.ema.eval(), SCHEDULE, "v"), vae, data)
