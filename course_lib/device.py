@@ -15,15 +15,17 @@ def on_best_device(net: nn.Module) -> nn.Module:
     return net.to(best_device(), memory_format=torch.channels_last)
 
 
+def multiplies_in_bfloat16() -> bool:
+    """Whether the processor or GPU does so by itself. Those that do not take some hundred times as long as in float32."""
+    if best_device().type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    can = getattr(torch.cpu, "get_capabilities", dict)()  # from torch 2.9 on
+    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+
+
 def half_precision() -> torch.autocast:
-    """Within it, networks multiply in bfloat16 where the processor or GPU does so by itself; elsewhere nothing changes.
+    """Within it, networks multiply in bfloat16 where that is fast; elsewhere nothing changes.
 
     A recipe's forward pass runs in it, which nearly doubles the speed; weights, averages and losses stay in float32.
     """
-    device = best_device().type
-    if device == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:  # get_capabilities: from torch 2.9 on
-        can = getattr(torch.cpu, "get_capabilities", dict)()
-        native = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
-    return torch.autocast(device, torch.bfloat16, enabled=native)
+    return torch.autocast(best_device().type, torch.bfloat16, enabled=multiplies_in_bfloat16())

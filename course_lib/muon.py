@@ -17,14 +17,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from course_lib.device import multiplies_in_bfloat16
+
 
 def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     """About :math:`U V^T` of a matrix :math:`U S V^T`, (M, N): all singular values brought near one, to 0.65 … 1.2.
 
     Each step applies a polynomial of fifth degree to the singular values, which lifts small ones the most. Half
-    precision is enough, since only about one is asked for.
+    precision is enough, since only about one is asked for; it is used where it is fast.
     """
-    x = matrix.bfloat16()
+    x = matrix.bfloat16() if multiplies_in_bfloat16() else matrix
     x = x.T if x.shape[0] > x.shape[1] else x  # the product below is then the smaller of the two
     x = x / x.norm().clamp(min=1e-7)  # no singular value above one
     for _ in range(steps):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from course_lib import muon as muon_file
 from course_lib.muon import Muon, orthogonalised
 from course_lib.training import TrainState, load_checkpoint, save_checkpoint
 
@@ -21,6 +22,15 @@ def test_all_singular_values_come_close_to_one_and_the_directions_stay(shape):
     assert (inside - torch.diag(inside.diagonal())).abs().max() < 0.05
     assert torch.allclose(orthogonalised(1000 * matrix), answer, atol=0.05)
     assert (orthogonalised(torch.zeros(shape)) == 0).all()
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_it_multiplies_in_half_precision_only_where_that_is_fast(monkeypatch, fast):
+    monkeypatch.setattr(muon_file, "multiplies_in_bfloat16", lambda: fast)
+    u, _ = torch.linalg.qr(torch.randn(20, 20, generator=torch.Generator().manual_seed(0)).double())
+    turned = u.T @ orthogonalised(u)  # a multiple of the identity, but for rounding
+    error = (turned - torch.diag(turned.diagonal())).abs().max()
+    assert error > 1e-4 if fast else error < 1e-12
 
 
 class Layers(nn.Module):
