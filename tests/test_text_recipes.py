@@ -7,6 +7,7 @@ import torch
 from course_lib import pretrained
 from course_lib.datasets import captions, emoji
 from course_lib.denoisers import GaussianDenoiser
+from course_lib.guidance import Guided
 from course_lib.recipes import cover, emoji_latent, guidance_scales, text_conditions, text_to_image
 from course_lib.text_to_image import TextToImage
 
@@ -77,7 +78,8 @@ def test_prompts_are_drawn_guided_by_their_own_words():
     prompts = ["a red car", "a blue owl"]
     means = encoder.encode([*prompts, ""])[:, 0, 0]
     for w in (1.0, 2.0):
-        drawn = text_to_image.draw_prompts(encoder, Reads(), prompts, w)
+        guided = Guided(Reads(), w, encoder.encode([""]))
+        drawn = text_to_image.draw_prompts(encoder, guided, prompts)
         wanted = means[2] + w * (means[:2] - means[2])
         assert torch.allclose(drawn.mean(dim=(1, 2, 3)), wanted, atol=0.02)
 

@@ -12,14 +12,12 @@ from torch import Tensor
 
 from course_lib.datasets import emoji
 from course_lib.denoisers import Denoiser
-from course_lib.device import half_precision
 from course_lib.files import atomic_write, checksums, data_folder, record_checksum
 from course_lib.guidance import Guided, Within
 from course_lib.judging import judged_right
 from course_lib.metrics import frechet_distance, in_batches, mean_pairwise_distance, precision_and_recall, saturation
 from course_lib.pretrained import emoji_classifier, text_to_image
-from course_lib.recipes.emoji_latent import LATENT, draw
-from course_lib.recipes.text_to_image import DRAWN_STEPS, full_captions, red_sports_cars
+from course_lib.recipes.text_to_image import draw_prompts, full_captions, red_sports_cars
 from course_lib.text_to_image import TextToImage
 
 NAME = "measurements/guidance_scales.json"
@@ -67,11 +65,9 @@ def describe_pictures(pictures: Tensor, scenes: emoji.Scene, of_one_prompt: Tens
     return {what: round(value, 4) for what, value in row.items()}
 
 
-def draw_prompts(pipe: TextToImage, denoiser: Denoiser, prompts: list[str]) -> Tensor:
+def draw_pictures(pipe: TextToImage, denoiser: Denoiser, prompts: list[str]) -> Tensor:
     """A picture for each prompt, (N, 3, 64, 64) in [-1, 1]; the same noise whatever the denoiser."""
-    with half_precision():
-        latents = draw(denoiser, LATENT, pipe.encoder.encode(prompts), steps=DRAWN_STEPS)
-    return in_batches(pipe.vae.to_pictures, latents)
+    return in_batches(pipe.vae.to_pictures, draw_prompts(pipe.encoder, denoiser, prompts))
 
 
 def main() -> None:
@@ -106,9 +102,9 @@ def main() -> None:
         ):
             if str(w) in table[where] or (where == "interval only" and w <= 1):
                 continue
-            drawn = draw_prompts(pipe, denoiser, prompts)
+            drawn = draw_pictures(pipe, denoiser, prompts)
             table[where][str(w)] = describe_pictures(
-                drawn, scenes, draw_prompts(pipe, denoiser, [PROMPT] * SEEDS), real
+                drawn, scenes, draw_pictures(pipe, denoiser, [PROMPT] * SEEDS), real
             )
             with atomic_write(path) as partial:
                 partial.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.datasets import captions, emoji
-from course_lib.denoisers import NetDenoiser
+from course_lib.denoisers import Denoiser, NetDenoiser
 from course_lib.device import best_device, half_precision, on_best_device
 from course_lib.guidance import Guided
 from course_lib.judging import judged_right, shares
@@ -23,7 +23,7 @@ from course_lib.networks.vae import VAE
 from course_lib.pretrained import emoji_classifier, emoji_vae, text_encoder, text_unet
 from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, Told, distance_to_scenes, draw, scenes_as_latents
 from course_lib.recipes.running import run_training, ship
-from course_lib.text_to_image import GUIDANCE
+from course_lib.text_to_image import GUIDANCE, Encoder
 from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
 
 STEPS, BATCH_SIZE, CAPTION_DROP, PEAK = 6000, 128, 0.1, 4e-3
@@ -62,10 +62,10 @@ def full_captions(scenes: emoji.Scene) -> list[str]:
 
 
 @torch.no_grad()
-def draw_prompts(encoder: TextEncoder, denoiser: NetDenoiser, prompts: list[str], w: float, seed: int = 0) -> Tensor:
-    """A latent for each prompt, (N, 4, 16, 16): 25 steps of DDIM, guided."""
-    guided = Guided(denoiser, w, encoder.encode([""]))
-    return draw(guided, LATENT, encoder.encode(prompts), steps=DRAWN_STEPS, seed=seed)
+def draw_prompts(encoder: Encoder, denoiser: Denoiser, prompts: list[str]) -> Tensor:
+    """A latent for each prompt, (N, 4, 16, 16): 25 steps of DDIM, from the same noise whatever the denoiser."""
+    with half_precision():
+        return draw(denoiser, LATENT, encoder.encode(prompts), steps=DRAWN_STEPS)
 
 
 def red_sports_cars(count: int) -> emoji.Scene:
@@ -88,13 +88,14 @@ def measure(encoder: TextEncoder, denoiser: NetDenoiser, vae: VAE, data: Told) -
     cars; the Fréchet distances; and whether the model recites: how far from the nearest training picture it draws,
     beside how far new real pictures are from it.
     """
-    cars = in_batches(vae.to_pictures, draw_prompts(encoder, denoiser, ["a red sports car"] * CARS, GUIDANCE))
+    guided = Guided(denoiser, GUIDANCE, encoder.encode([""]))
+    cars = in_batches(vae.to_pictures, draw_prompts(encoder, guided, ["a red sports car"] * CARS))
     right = judged_right(cars, red_sports_cars(CARS), emoji_classifier())
     quality = {"red_sports_cars": f"{(right['object'] & right['colour']).double().mean().item():.4f}"}
     for name, cells in (("training", emoji.training_cells()), ("held_out", emoji.held_out_cells())):
         scenes = emoji.draw_scenes(MEASURED, torch.Generator().manual_seed(6), cells)
         real = emoji.scaled(emoji.compose(scenes))
-        latents = draw_prompts(encoder, denoiser, full_captions(scenes), GUIDANCE)
+        latents = draw_prompts(encoder, guided, full_captions(scenes))
         drawn = in_batches(vae.to_pictures, latents)
         others = emoji.Scene(*(field.roll(1) for field in scenes))
         for kind, pictures, told in (
