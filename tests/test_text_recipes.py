@@ -110,9 +110,11 @@ def test_only_the_learned_words_are_trained_along():
     assert not any(parameter.requires_grad for parameter in other.parameters())
 
 
-def test_the_scenes_to_be_mixed_up_have_two_different_of_the_three_colours():
-    scenes = text_conditions.confusable_scenes()
+@pytest.mark.parametrize("cells", [emoji.training_cells(), emoji.held_out_cells()], ids=["training", "held out"])
+def test_the_scenes_to_be_mixed_up_have_two_different_of_the_three_colours(cells):
+    scenes = text_conditions.confusable_scenes(cells)
     assert len(scenes.colour) == text_conditions.MEASURED
+    assert cells[emoji.objects_of(scenes), scenes.colour].all()
     for colour, ground in zip(scenes.colour.tolist(), scenes.background.tolist(), strict=True):
         names = {list(emoji.COLOURS)[colour], list(emoji.BACKGROUNDS)[ground]}
         assert len(names) == 2
