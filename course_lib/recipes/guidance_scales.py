@@ -14,7 +14,7 @@ from course_lib.datasets import emoji
 from course_lib.denoisers import Denoiser
 from course_lib.files import atomic_write, checksums, data_folder, record_checksum
 from course_lib.guidance import Guided, Within
-from course_lib.judging import judged_right
+from course_lib.judging import judged_right, shares
 from course_lib.metrics import frechet_distance, in_batches, mean_pairwise_distance, precision_and_recall, saturation
 from course_lib.pretrained import emoji_classifier, text_to_image
 from course_lib.recipes.text_to_image import draw_prompts, full_captions, red_sports_cars
@@ -50,12 +50,14 @@ def describe_pictures(pictures: Tensor, scenes: emoji.Scene, of_one_prompt: Tens
     cars = judged_right(of_one_prompt, red_sports_cars(len(of_one_prompt)), classifier)
     features = in_batches(classifier.features, pictures)  # (N, 64)
     precision, recall = precision_and_recall(real, features)
-    row = {
-        "object": right["object"].double().mean().item(),
-        "colour": right["colour"].double().mean().item(),
-        "object and colour": (right["object"] & right["colour"]).double().mean().item(),
-        "all": right["all"].double().mean().item(),
-        "red sports cars": (cars["object"] & cars["colour"]).double().mean().item(),
+    wanted = {
+        "object": right["object"],
+        "colour": right["colour"],
+        "object and colour": right["object"] & right["colour"],
+        "all": right["all"],
+        "red sports cars": cars["object"] & cars["colour"],
+    }
+    row = shares(wanted) | {
         "pairwise distance": mean_pairwise_distance(in_batches(classifier.features, of_one_prompt)),
         "saturation": saturation(of_one_prompt),
         "precision": precision,

@@ -7,8 +7,10 @@ The same U-Net, the same latents, the same captions, the same number of steps; w
     random words     those of an encoder that has never learned anything
     learned words    those of an encoder that is trained together with the U-Net
 
-With a single token, every position hears the same: that is "one vector", and it needs no other network. Trainings go on
-where they were stopped, and rows that are done are kept.
+With a single token, every position hears the same: that is "one vector", and it needs no other network. All are asked
+for pairs of object and colour that training has shown, and for pairs that it has not.
+
+Trainings go on where they were stopped, and rows that are done are kept.
 """
 
 import json
