@@ -121,6 +121,17 @@ def test_the_scenes_to_be_mixed_up_have_two_different_of_the_three_colours(cells
         assert names < set(text_conditions.BOTH)
 
 
+def test_both_colours_have_to_be_right_at_once():
+    scenes = text_conditions.confusable_scenes(emoji.training_cells())
+    some = emoji.Scene(*(field[:40] for field in scenes))
+    pictures = emoji.scaled(emoji.compose(some))
+    assert text_conditions.judge_shares(pictures, some)["colour and background"] > 0.9
+    other_colours = some._replace(colour=torch.cat([(some.colour[:20] + 1) % len(emoji.COLOURS), some.colour[20:]]))
+    said = text_conditions.judge_shares(pictures, other_colours)
+    assert said["background"] == 1
+    assert said["colour and background"] == said["colour"] == pytest.approx(0.5, abs=0.05)
+
+
 # --- scales -----------------------------------------------------------------------------------------------------------
 
 
