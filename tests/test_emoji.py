@@ -89,6 +89,15 @@ def test_what_is_held_out():
     assert held_out[emoji.objects_of(scenes), scenes.colour].all()
 
 
+def test_centred_scenes_have_as_much_room_on_either_side_and_are_else_the_same():
+    scenes = emoji.draw_scenes(500, generator())
+    centred = emoji.centred(scenes)
+    side = torch.tensor(list(SIZES.values()))[scenes.size]
+    for place in (centred.x, centred.y):
+        assert torch.equal(place, emoji.SIDE - side - place)
+    assert all(torch.equal(a, b) for a, b in zip(centred._replace(x=scenes.x, y=scenes.y), scenes, strict=True))
+
+
 def test_a_drawing_is_found_by_its_object():
     scenes = emoji.draw_scenes(20_000, generator(), emoji.all_cells())
     assert len(scenes.sprite.unique()) == len(emoji.sprites())

@@ -8,7 +8,7 @@ from course_lib import pretrained
 from course_lib.datasets import captions, emoji
 from course_lib.denoisers import GaussianDenoiser
 from course_lib.guidance import Guided
-from course_lib.recipes import cover, emoji_latent, guidance_scales, text_conditions, text_to_image
+from course_lib.recipes import cover, emoji_latent, guidance_scales, running, text_conditions, text_to_image
 from course_lib.text_to_image import TextToImage
 
 
@@ -40,6 +40,20 @@ def test_it_learns_from_encoded_scenes_of_the_training_cells(data):
     assert (data.x_0[:20] - exact).square().mean().item() < 1e-3  # of variance 1: no more than half precision loses
 
 
+def test_small_objects_are_repeated_and_no_others(data):
+    repeated = text_to_image.small_ones_repeated(data, 4)
+    before, after = (torch.bincount(each.scenes.size) for each in (data, repeated))
+    assert after.tolist() == [4 * before[0], before[1], before[2]]
+    rows = torch.cdist(repeated.x_0[:50].flatten(1), data.x_0.flatten(1)).argmin(dim=1)
+    assert all(torch.equal(a[:50], b[rows]) for a, b in zip(repeated.scenes, data.scenes, strict=True))
+
+
+def test_objects_stand_in_the_middle():
+    told = emoji_latent.scenes_as_latents(pretrained.emoji_vae(), 40, centred=True)
+    for scenes in (told.scenes, text_to_image.red_sports_cars(40)):
+        assert all(torch.equal(a, b) for a, b in zip(emoji.centred(scenes), scenes, strict=True))
+
+
 def test_a_batch_has_new_captions_that_are_true_and_now_and_then_none(data):
     latents, texts = text_to_image.draw_batch(data, generator())
     assert latents.shape == (text_to_image.BATCH_SIZE, 4, 16, 16)
@@ -56,6 +70,20 @@ def test_a_network_that_knows_nothing_yet_misses_v_by_its_variance(data):
     batch = text_to_image.draw_batch(data, generator())
     net = pretrained.text_unet()
     assert text_to_image.loss(pretrained.text_encoder(), net, batch, generator()).item() == pytest.approx(1, abs=0.1)
+
+
+def test_the_second_training_begins_with_the_weights_of_the_first(tmp_path, monkeypatch, data):
+    monkeypatch.setattr(running, "data_folder", lambda: tmp_path)
+    torch.manual_seed(1)
+    first = pretrained.text_unet()
+    state = text_to_image.new_state(first)
+    assert all(torch.equal(a, b) for a, b in zip(state.net.parameters(), first.parameters(), strict=True))
+    text_to_image.train_on("second", state, data, pretrained.text_encoder(), steps=1)
+    assert state.step == 1
+    assert not torch.equal(state.net.middle_1.near.conv1.weight, first.middle_1.near.conv1.weight)
+    fresh = text_to_image.new_state()
+    assert text_to_image.train_on("second", fresh, data, pretrained.text_encoder(), steps=1) is fresh  # and goes on
+    assert torch.equal(fresh.net.stem.weight, state.net.stem.weight)
 
 
 def test_the_nearest_is_found_and_its_distance_is_that_of_one_number():
@@ -130,6 +158,12 @@ def test_both_colours_have_to_be_right_at_once():
     said = text_conditions.judge_shares(pictures, other_colours)
     assert said["background"] == 1
     assert said["colour and background"] == said["colour"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_model_of_labels_is_told_what_the_scenes_show():
+    scenes = text_conditions.confusable_scenes(emoji.training_cells())
+    some = emoji.Scene(*(field[:12] for field in scenes))
+    assert text_conditions.measure_labels(some)["colour and background"] > 0.8
 
 
 # --- scales -----------------------------------------------------------------------------------------------------------

@@ -217,6 +217,12 @@ def draw_scenes(size: int, generator: torch.Generator | None = None, cells: Tens
     return Scene(sprite, colour, background, scale, x, y, native)
 
 
+def centred(scenes: Scene) -> Scene:
+    """The scenes, with every object moved to the middle."""
+    middle = (SIDE - torch.tensor(list(SIZES.values()))[scenes.size]) // 2  # (B,)
+    return scenes._replace(x=middle, y=middle)
+
+
 def compose(scenes: Scene) -> Tensor:
     """(B, 3, 64, 64) uint8 in 0…255: the pictures of the scenes.
 

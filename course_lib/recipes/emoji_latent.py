@@ -45,10 +45,12 @@ class Told(NamedTuple):
     scenes: emoji.Scene
 
 
-def scenes_as_latents(vae: VAE, count: int, seed: int = 0) -> Told:
+def scenes_as_latents(vae: VAE, count: int, seed: int = 0, centred: bool = False) -> Told:
     """Training scenes as latents of mean 0 and deviation 1: a minute or two for 50,000."""
     generator = torch.Generator().manual_seed(seed)
     parts = [emoji.draw_scenes(min(500, count - done), generator) for done in range(0, count, 500)]
+    if centred:
+        parts = [emoji.centred(part) for part in parts]
     with half_precision():
         latents = [in_batches(vae.to_latents, emoji.scaled(emoji.compose(part))) for part in parts]
     return Told(torch.cat(latents), emoji.Scene(*(torch.cat(fields) for fields in zip(*parts, strict=True))))

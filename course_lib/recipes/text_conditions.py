@@ -1,14 +1,16 @@
-"""Four ways to tell a network what to draw, compared: ``python -m course_lib.recipes.text_conditions``, half an hour.
+"""Ways to tell a network what to draw, compared: ``python -m course_lib.recipes.text_conditions``, half an hour.
 
-The same U-Net, the same latents, the same captions, the same number of steps; what differs is what it gets to read:
+Four times the same U-Net, the same latents, the same captions, the same number of steps; what differs is what it gets to
+read:
 
     one vector       the begin token of the contrastive encoder, which stands for the whole text
     words            all its tokens
     random words     those of an encoder that has never learned anything
     learned words    those of an encoder that is trained together with the U-Net
 
-With a single token, every position hears the same: that is "one vector", and it needs no other network. All are asked
-for pairs of object and colour that training has shown, and for pairs that it has not.
+With a single token, every position hears the same: that is "one vector", and it needs no other network. Beside them
+stands notebook 04's model, as it was shipped, which reads no text but five labels. All are asked for pairs of object and
+colour that training has shown, and for pairs that it has not.
 
 Trainings go on where they were stopped, and rows that are done are kept.
 """
@@ -21,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.datasets import emoji
-from course_lib.denoisers import NetDenoiser
+from course_lib.denoisers import Denoiser, NetDenoiser
 from course_lib.device import half_precision, on_best_device
 from course_lib.files import atomic_write, checksums, data_folder, record_checksum
 from course_lib.guidance import Guided
@@ -29,15 +31,22 @@ from course_lib.judging import judged_right, shares
 from course_lib.metrics import in_batches
 from course_lib.muon import Muon
 from course_lib.networks.text import TextEncoder
-from course_lib.pretrained import contrastive_pair_network, emoji_classifier, emoji_vae, text_encoder, text_unet
+from course_lib.pretrained import (
+    contrastive_pair_network,
+    emoji_classifier,
+    emoji_latent,
+    emoji_vae,
+    text_encoder,
+    text_unet,
+)
 from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, Told, draw, scenes_as_latents
 from course_lib.recipes.running import discard, run_training
-from course_lib.recipes.text_to_image import BATCH_SIZE, DRAWN_STEPS, PEAK, SHIFT, draw_batch
+from course_lib.recipes.text_to_image import DRAWN_STEPS, PEAK, SHIFT, draw_batch
 from course_lib.text_to_image import GUIDANCE
 from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
 
 NAME = "measurements/text_conditions.json"
-STEPS, SCENES, MEASURED = 400, 50_000, 500
+STEPS, BATCH_SIZE, SCENES, MEASURED = 300, 64, 20_000, 250
 BOTH = ("white", "black", "grey")
 """Words that may be the object's colour as well as the background's: where they can be mixed up."""
 
@@ -94,7 +103,7 @@ def train_reader(name: str, reader: Reader, data: Told) -> Reader:
     unet = on_best_device(reader).unet
     state = TrainState(reader, optimizer=Muon(reader, [unet.embed_t, unet.stem, unet.head, reader.encoder.embed_word]))
     learning_rate = partial(warm_up_then_fall, steps=STEPS, peak=PEAK)
-    run_training(name, state, partial(draw_batch, data), loss, STEPS, BATCH_SIZE, learning_rate)
+    run_training(name, state, partial(draw_batch, data, size=BATCH_SIZE), loss, STEPS, BATCH_SIZE, learning_rate)
     return state.ema.eval()
 
 
@@ -105,7 +114,7 @@ def confusable_scenes(cells: Tensor) -> emoji.Scene:
         [list(names).index(name) for name in BOTH] for names in (emoji.COLOURS, emoji.BACKGROUNDS)
     )
     fit = torch.isin(scenes.colour, torch.tensor(object_colours)) & torch.isin(scenes.background, torch.tensor(grounds))
-    return emoji.Scene(*(field[fit][:MEASURED] for field in scenes))
+    return emoji.centred(emoji.Scene(*(field[fit][:MEASURED] for field in scenes)))
 
 
 def judge_shares(pictures: Tensor, scenes: emoji.Scene) -> dict[str, float]:
@@ -115,23 +124,36 @@ def judge_shares(pictures: Tensor, scenes: emoji.Scene) -> dict[str, float]:
     return shares(right)
 
 
+def draw_and_judge(denoiser: Denoiser, cond: Tensor, uncond: Tensor, scenes: emoji.Scene) -> dict[str, float]:
+    """What the judges say of a picture for each row of cond."""
+    guided = Guided(denoiser, GUIDANCE, uncond)
+    pictures = in_batches(emoji_vae().to_pictures, draw(guided, LATENT, cond, steps=DRAWN_STEPS))
+    return judge_shares(pictures, scenes)
+
+
+def measure_labels(scenes: emoji.Scene) -> dict[str, float]:
+    """Notebook 04's model, told by number what the scenes show."""
+    model, labels = emoji_latent(), emoji.labels_of(scenes)  # (N, 5)
+    none = torch.full_like(labels[:1], model.net.null_class)
+    return draw_and_judge(model.denoiser, labels, none, scenes)
+
+
 def measure(reader: Reader, scenes: emoji.Scene) -> dict[str, float]:
     """What the judges say of pictures of prompts such as "a white cat on a black background"."""
     prompts = [
         f"a {list(emoji.COLOURS)[colour]} {emoji.OBJECTS[name]} on a {list(emoji.BACKGROUNDS)[ground]} background"
         for colour, name, ground in zip(scenes.colour, emoji.objects_of(scenes), scenes.background, strict=True)
     ]
-    tokenizer = reader.encoder.tokenizer
-    longest = tokenizer([*prompts, ""])  # (N + 1, L)
-    guided = Guided(NetDenoiser(reader, SCHEDULE, "v"), GUIDANCE, longest[-1:])
-    pictures = in_batches(emoji_vae().to_pictures, draw(guided, LATENT, longest[:-1], steps=DRAWN_STEPS))
-    return judge_shares(pictures, scenes)
+    ids = reader.encoder.tokenizer([*prompts, ""])  # (N + 1, L)
+    return draw_and_judge(NetDenoiser(reader, SCHEDULE, "v"), ids[:-1], ids[-1:], scenes)
 
 
 def main() -> None:
     path = data_folder() / NAME
     table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    shipped = {name: checksums()[f"checkpoints/{name}.safetensors"] for name in ("emoji_vae", "text_encoder")}
+    shipped = {
+        name: checksums()[f"checkpoints/{name}.safetensors"] for name in ("emoji_vae", "emoji_latent", "text_encoder")
+    }
     asked = {
         "training": confusable_scenes(emoji.training_cells()),
         "held out": confusable_scenes(emoji.held_out_cells()),
@@ -145,9 +167,9 @@ def main() -> None:
             "steps": STEPS,
             "guidance": GUIDANCE,
             "real": real,
-            "rows": {},
+            "rows": {"five labels": {cells: measure_labels(scenes) for cells, scenes in asked.items()}},
         }
-    data = scenes_as_latents(emoji_vae(), SCENES)
+    data = scenes_as_latents(emoji_vae(), SCENES, centred=True)
     for name, new_reader in ROWS.items():
         if name in table["rows"]:
             continue
