@@ -85,17 +85,19 @@ def draw(denoiser: Denoiser, shape: tuple[int, ...], labels: Tensor, steps: int 
     return sample_many(denoiser, noise, denoiser.schedule.times(steps), ddim_step, labels)
 
 
-def distance_to_scenes(pictures: Tensor) -> float:
+def distance_to_scenes(pictures: Tensor, centred: bool = False) -> float:
     """The Fréchet distance from pictures, (N, 3, 64, 64) in [-1, 1], best 2,000, to 8,000 scenes of the training cells.
 
     Two sets of real scenes do not score 0: ``real_scenes(2000, seed=5)`` gives the floor.
     """
-    return frechet_distance(in_batches(emoji_classifier().features, pictures), _real_features())
+    return frechet_distance(in_batches(emoji_classifier().features, pictures), _real_features(centred))
 
 
 @cache
-def _real_features() -> Tensor:
-    return in_batches(emoji_classifier().features, real_scenes(8000, seed=4))  # (8000, 64)
+def _real_features(centred: bool) -> Tensor:
+    scenes = wanted_scenes(8000, seed=4)
+    real = emoji.scaled(emoji.compose(emoji.centred(scenes) if centred else scenes))
+    return in_batches(emoji_classifier().features, real)  # (8000, 64)
 
 
 def real_scenes(count: int, seed: int) -> Tensor:
