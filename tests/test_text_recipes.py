@@ -181,7 +181,7 @@ def test_scales_are_measured_on_both_kinds_of_cells_and_on_red_sports_cars():
 
 def test_a_row_of_real_pictures_says_that_they_are_right():
     scenes = guidance_scales.wanted_scenes()
-    some = emoji.Scene(*(field[::10] for field in scenes))
+    some = emoji.Scene(*(field[::3] for field in scenes))
     pictures, cars = emoji.scaled(emoji.compose(some)), emoji.scaled(emoji.compose(text_to_image.red_sports_cars(20)))
     real = pretrained.emoji_classifier().features(emoji.scaled(emoji.compose(guidance_scales.wanted_scenes(9))))
     row = guidance_scales.describe_pictures(pictures, some, cars, real)

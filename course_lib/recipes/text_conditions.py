@@ -46,7 +46,7 @@ from course_lib.text_to_image import GUIDANCE
 from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
 
 NAME = "measurements/text_conditions.json"
-STEPS, BATCH_SIZE, SCENES, MEASURED = 300, 64, 20_000, 250
+STEPS, BATCH_SIZE, SCENES, MEASURED = 400, 64, 20_000, 200
 BOTH = ("white", "black", "grey")
 """Words that may be the object's colour as well as the background's: where they can be mixed up."""
 
