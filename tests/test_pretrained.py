@@ -136,7 +136,7 @@ def test_the_text_to_image_model_draws_what_its_prompts_say():
         real, drawn, shuffled = (
             json.loads(said[f"judged_right_{kind}_{name}_cells"]) for kind in ("real", "drawn", "drawn_shuffled")
         )
-        assert shuffled["object and colour"] < 0.05
+        assert shuffled["object and colour"] < 0.05 < drawn["object and colour"] <= real["object and colour"]
         assert drawn["object and colour"] >= 0.93 * real["object and colour"]
         assert drawn["all"] >= 0.9 * real["all"]
         scenes = emoji.centred(emoji.draw_scenes(100, torch.Generator().manual_seed(31), cells))
@@ -144,10 +144,10 @@ def test_the_text_to_image_model_draws_what_its_prompts_say():
         right = judged_right(pictures, scenes, pretrained.emoji_classifier())
         for what in ("object", "colour", "background", "size"):
             assert right[what].double().mean().item() == pytest.approx(drawn[what], abs=0.06), what
+        # It does not recite: what it draws is no nearer to what it has seen than new real pictures are.
+        nearest = {kind: float(said[f"distance_to_nearest_{kind}_{name}_cells"]) for kind in ("drawn", "real")}
+        assert nearest["drawn"] > nearest["real"]
     assert float(said["red_sports_cars"]) >= 0.95
-    # It does not recite: what it draws is no nearer to what it has seen than new real pictures are.
-    nearest = {kind: float(said[f"distance_to_nearest_{kind}_held_out_cells"]) for kind in ("drawn", "real")}
-    assert nearest["drawn"] > nearest["real"]
     distance = {kind: float(said[f"frechet_distance_{kind}"]) for kind in ("real", "reconstructed", "drawn")}
     assert distance["real"] < distance["reconstructed"] < distance["drawn"]
 

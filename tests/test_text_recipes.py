@@ -52,6 +52,9 @@ def test_objects_stand_in_the_middle():
     told = emoji_latent.scenes_as_latents(pretrained.emoji_vae(), 40, centred=True)
     for scenes in (told.scenes, text_to_image.red_sports_cars(40)):
         assert all(torch.equal(a, b) for a, b in zip(emoji.centred(scenes), scenes, strict=True))
+    expected = emoji.scaled(emoji.compose(emoji.centred(emoji_latent.wanted_scenes(20, seed=4))))
+    assert torch.equal(emoji_latent.real_scenes(20, seed=4, centred=True), expected)
+    assert not torch.equal(emoji_latent.real_scenes(20, seed=4), expected)
 
 
 def test_a_batch_has_new_captions_that_are_true_and_now_and_then_none(data):

@@ -88,21 +88,20 @@ def draw(denoiser: Denoiser, shape: tuple[int, ...], labels: Tensor, steps: int 
 def distance_to_scenes(pictures: Tensor, centred: bool = False) -> float:
     """The Fréchet distance from pictures, (N, 3, 64, 64) in [-1, 1], best 2,000, to 8,000 scenes of the training cells.
 
-    Two sets of real scenes do not score 0: ``real_scenes(2000, seed=5)`` gives the floor.
+    ``centred`` ones if the pictures are. Two sets of real scenes do not score 0: ``real_scenes(2000, seed=5)`` gives the floor.
     """
     return frechet_distance(in_batches(emoji_classifier().features, pictures), _real_features(centred))
 
 
 @cache
 def _real_features(centred: bool) -> Tensor:
-    scenes = wanted_scenes(8000, seed=4)
-    real = emoji.scaled(emoji.compose(emoji.centred(scenes) if centred else scenes))
-    return in_batches(emoji_classifier().features, real)  # (8000, 64)
+    return in_batches(emoji_classifier().features, real_scenes(8000, seed=4, centred=centred))  # (8000, 64)
 
 
-def real_scenes(count: int, seed: int) -> Tensor:
+def real_scenes(count: int, seed: int, centred: bool = False) -> Tensor:
     """Scenes of the training cells, composed anew, (count, 3, 64, 64) in [-1, 1]."""
-    return emoji.scaled(emoji.compose(wanted_scenes(count, seed)))
+    scenes = wanted_scenes(count, seed)
+    return emoji.scaled(emoji.compose(emoji.centred(scenes) if centred else scenes))
 
 
 def wanted_scenes(count: int = MEASURED, seed: int = 6) -> emoji.Scene:

@@ -96,7 +96,7 @@ def draw_prompts(encoder: Encoder, denoiser: Denoiser, prompts: list[str]) -> Te
 
 
 def red_sports_cars(count: int) -> emoji.Scene:
-    """Scenes that no training has seen: red sports cars in every style, size and place, before every background."""
+    """Scenes that no training has seen: red sports cars in every style and size, before every background."""
     only = ~emoji.all_cells()
     only[emoji.OBJECTS.index("sports car"), list(emoji.COLOURS).index("red")] = True
     return emoji.centred(emoji.draw_scenes(count, torch.Generator().manual_seed(8), only))
