@@ -270,6 +270,89 @@ def pictures_in_one_line(vae, denoiser, noise, times, cond):
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=cond)))
 
 
+def attend_row_by_row(q, k, v):
+    return torch.stack([torch.softmax(k @ row / row.shape[0] ** 0.5, dim=0) @ v for row in q])
+
+
+def attend_by_torch(q, k, v):
+    return torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None])[0]
+
+
+def masked_by_adding(scores, known):
+    return torch.softmax(scores + torch.where(known, 0.0, -torch.inf)[:, None], dim=-1)
+
+
+def masked_and_shared_out(scores, known):
+    weights = scores.softmax(dim=-1) * known[:, None]
+    return weights / weights.sum(dim=-1, keepdim=True)
+
+
+def clip_loss_by_logarithms(pictures, texts, scale):
+    logits = scale * pictures @ texts.T
+    return -(logits.log_softmax(1).diagonal().mean() + logits.log_softmax(0).diagonal().mean()) / 2
+
+
+def clip_loss_by_loop(pictures, texts, scale):
+    total = 0
+    for i in range(len(pictures)):
+        total = total - (scale * texts @ pictures[i]).softmax(0)[i].log()
+        total = total - (scale * pictures @ texts[i]).softmax(0)[i].log()
+    return total / 2 / len(pictures)
+
+
+def hunt_axis_by_one_word(weights_of_words):
+    assert torch.equal(weights_of_words(torch.randn(1, 4, 1)), torch.ones(1, 4, 1))
+
+
+def hunt_axis_by_one_position(weights_of_words):
+    assert weights_of_words(torch.tensor([[[0.0, 5.0]]]))[0, 0, 0] < 0.1
+
+
+def prompts_step_by_step(prompts, encoder, denoiser, vae, noise, times):
+    for step in sample(denoiser, noise, times, cond=encoder.encode(prompts)):
+        z = step.x
+    return vae.to_pictures(z)
+
+
+def prompts_in_one_line(prompts, encoder, denoiser, vae, noise, times):
+    return vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts))))
+
+
+def guide_by_lerp(eps_uncond, eps_cond, w):
+    return torch.lerp(eps_uncond, eps_cond, w)
+
+
+def guide_by_shares(eps_uncond, eps_cond, w):
+    return w * eps_cond + (1 - w) * eps_uncond
+
+
+def drop_by_loop(captions, probability, generator):
+    return [one if torch.rand((), generator=generator) >= probability else "" for one in captions]
+
+
+def drop_by_bernoulli(captions, probability, generator):
+    gone = torch.bernoulli(torch.full((len(captions),), probability), generator=generator).bool()
+    return ["" if gone[place] else one for place, one in enumerate(captions)]
+
+
+def one_call_conditional_first(denoiser, x_t, t, cond, uncond, w):
+    eps = denoiser(x_t.repeat(2, 1), t, torch.cat([cond, uncond])).eps
+    return eps[len(x_t) :] + w * (eps[: len(x_t)] - eps[len(x_t) :])
+
+
+def one_call_by_shares(denoiser, x_t, t, cond, uncond, w):
+    a, b = denoiser(torch.cat([x_t, x_t]), t, torch.cat([uncond, cond])).eps.chunk(2)
+    return (1 - w) * a + w * b
+
+
+def hunt_scale_by_numbers(guided):
+    assert guided(torch.tensor(2.0), torch.tensor(3.0), 3.0) == 5
+
+
+def hunt_scale_by_zero(guided):
+    assert guided(torch.tensor(2.0), torch.tensor(3.0), 0.0) == 2
+
+
 RIGHT = {
     "01.1": [forward_by_tensor_roots, forward_with_math],
     "01.2": [alpha_bar_by_loop, alpha_bar_by_logarithm],
@@ -292,6 +375,15 @@ RIGHT = {
     "04.3": [normalised_by_channel, normalised_by_views],
     "04.4": [hunt_back_by_hand, hunt_back_by_zero],
     "04.5": [pictures_step_by_step, pictures_in_one_line],
+    "05.1": [attend_row_by_row, attend_by_torch],
+    "05.2": [masked_by_adding, masked_and_shared_out],
+    "05.4": [clip_loss_by_logarithms, clip_loss_by_loop],
+    "05.3": [hunt_axis_by_one_word, hunt_axis_by_one_position],
+    "05.5": [prompts_step_by_step, prompts_in_one_line],
+    "06.1": [drop_by_loop, drop_by_bernoulli],
+    "06.2": [guide_by_lerp, guide_by_shares],
+    "06.3": [one_call_conditional_first, one_call_by_shares],
+    "06.4": [hunt_scale_by_numbers, hunt_scale_by_zero],
 }
 
 
@@ -367,7 +459,7 @@ def test_an_untouched_stub_is_open_and_nothing_is_recorded(exercise_id, capsys):
     assert not progress_file().exists()
 
 
-@pytest.mark.parametrize("exercise", [each for each in WRITTEN if each.id not in ("02.5", "03.4")], **by_id)
+@pytest.mark.parametrize("exercise", [each for each in WRITTEN if each.id not in ("02.5", "03.4", "06.1")], **by_id)
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -598,7 +690,7 @@ def test_the_answer_is_the_solutions_own_source_and_a_word_on_why(exercise, show
 def test_an_unknown_id_names_the_ones_there_are():
     with pytest.raises(ValueError, match=r"no exercise '01\.9': choose from 01\.1, 01\.2, 01\.3, 01\.4, 01\.5\."):
         check("01.9", stub)
-    with pytest.raises(ValueError, match=r"no exercise 'forward': choose from 01\.1, .*, 04\.5\."):
+    with pytest.raises(ValueError, match=r"no exercise 'forward': choose from 01\.1, .*, 06\.4\."):
         show_answer("forward")
 
 

@@ -30,6 +30,8 @@ def test_the_notebooks_of_the_map_are_there():
         "02_training",
         "03_ddim",
         "04_latent_diffusion",
+        "05_text_conditioning",
+        "06_guidance",
         "10_practice",
     ]
 

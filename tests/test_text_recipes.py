@@ -131,10 +131,21 @@ def test_one_vector_reads_the_begin_token_and_words_read_all():
         assert torch.equal(seen[0], pretrained.text_encoder()(ids).words[:, :tokens])
 
 
+def test_a_bag_of_words_knows_the_words_but_not_their_order():
+    tokenizer, bag = pretrained.text_encoder().tokenizer, text_conditions.bag_of_words().encoder
+    texts = ["a white cat on a black background", "a black cat on a white background", "a black cat", ""]
+    one, swapped, other, empty = bag(tokenizer(texts)).words
+    assert torch.allclose(one, swapped, atol=1e-6)
+    assert one.shape == (1, 128)
+    assert not torch.allclose(one, other, atol=0.1)
+    assert not torch.allclose(other, empty, atol=0.1)
+    assert torch.allclose(bag(tokenizer(texts[2:3])).words[0], other, atol=1e-6)  # with less padding
+
+
 def test_only_the_learned_words_are_trained_along():
     for name, make in text_conditions.ROWS.items():
         learns = {parameter.requires_grad for parameter in make().encoder.parameters()}
-        assert learns == {name == "learned words"}, name
+        assert learns == {name in ("bag of words", "learned words")}, name
     one, other = text_conditions.random_words().encoder, pretrained.text_encoder()
     assert not torch.equal(one.embed_word.weight, other.embed_word.weight)
     # What is trained is a copy: the shipped encoder stays as it is.

@@ -1,14 +1,15 @@
 """Ways to tell a network what to draw, compared: ``python -m course_lib.recipes.text_conditions``, half an hour.
 
-Four times the same U-Net, the same latents, the same captions, the same number of steps; what differs is what it gets to
-read:
+Five times the same U-Net, the same latents, the same captions, the same number of steps; what differs is what it gets
+to read:
 
+    bag of words     the mean of vectors for its words, which are trained together with the U-Net
     one vector       the begin token of the contrastive encoder, which stands for the whole text
     words            all its tokens
     random words     those of an encoder that has never learned anything
     learned words    those of an encoder that is trained together with the U-Net
 
-With a single token, every position hears the same: that is "one vector", and it needs no other network. Beside them
+With a single token, every position hears the same; that needs no other network. Beside them
 stands notebook 04's model, as it was shipped, which reads no text but five labels. All are asked for pairs of object and
 colour that training has shown, and for pairs that it has not.
 
@@ -30,7 +31,7 @@ from course_lib.guidance import Guided
 from course_lib.judging import judged_right, shares
 from course_lib.metrics import in_batches
 from course_lib.muon import Muon
-from course_lib.networks.text import TextEncoder
+from course_lib.networks.text import Encoded, TextEncoder
 from course_lib.pretrained import (
     contrastive_pair_network,
     emoji_classifier,
@@ -43,12 +44,30 @@ from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, Told, draw, scenes
 from course_lib.recipes.running import discard, run_training
 from course_lib.recipes.text_to_image import DRAWN_STEPS, PEAK, SHIFT, draw_batch
 from course_lib.text_to_image import GUIDANCE
+from course_lib.tokenizer import PAD
 from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
 
 NAME = "measurements/text_conditions.json"
 STEPS, BATCH_SIZE, SCENES, MEASURED = 400, 64, 20_000, 200
 BOTH = ("white", "black", "grey")
 """Words that may be the object's colour as well as the background's: where they can be mixed up."""
+
+
+class BagOfWords(nn.Module):
+    """The mean of a vector for each word, as the only token: it knows which words a text has, but not in which order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        like = text_encoder()
+        self.tokenizer = like.tokenizer
+        self.embed_word = nn.Embedding(*like.embed_word.weight.shape)
+        self.norm = nn.LayerNorm(like.size)
+
+    def forward(self, ids: Tensor) -> Encoded:
+        """Tokens, (B, L), as the tokeniser gives them → their mean; how long the padding is changes nothing."""
+        known = (ids != PAD)[..., None]  # (B, L, 1)
+        mean = self.norm((self.embed_word(ids) * known).sum(dim=1) / known.sum(dim=1))  # (B, D)
+        return Encoded(mean[:, None], mean)
 
 
 class Reader(nn.Module):
@@ -59,13 +78,17 @@ class Reader(nn.Module):
         tokens: how many of each text the U-Net gets to read; None for all.
     """
 
-    def __init__(self, encoder: TextEncoder, learns: bool = False, tokens: int | None = None) -> None:
+    def __init__(self, encoder: TextEncoder | BagOfWords, learns: bool = False, tokens: int | None = None) -> None:
         super().__init__()
         self.encoder, self.unet, self.tokens = encoder.requires_grad_(learns), text_unet(), tokens
 
     def forward(self, x_t: Tensor, t: Tensor, ids: Tensor) -> Tensor:
         """As the U-Net, but for what the text is given as: (B, L), the tokeniser's numbers."""
         return self.unet(x_t, t, self.encoder(ids).words[:, : self.tokens])
+
+
+def bag_of_words() -> Reader:
+    return Reader(BagOfWords(), learns=True)
 
 
 def one_vector() -> Reader:
@@ -85,6 +108,7 @@ def learned_words() -> Reader:
 
 
 ROWS: dict[str, Callable[[], Reader]] = {
+    "bag of words": bag_of_words,
     "one vector": one_vector,
     "words": words,
     "random words": random_words,

@@ -1,5 +1,6 @@
 """The exercises of all notebooks, by id; one file for each notebook."""
 
-from course_lib.classroom.exercises import ddim, forward_step, latent, training
+from course_lib.classroom.exercises import ddim, forward_step, guidance, latent, text, training
 
-EXERCISES = {each.id: each for room in (forward_step, training, ddim, latent) for each in room.EXERCISES}
+ROOMS = (forward_step, training, ddim, latent, text, guidance)
+EXERCISES = {each.id: each for room in ROOMS for each in room.EXERCISES}
