@@ -14,7 +14,7 @@ from course_lib.files import CourseFileError, checksums, data_folder
 from course_lib.judging import judged_right
 from course_lib.metrics import accuracy, in_batches, psnr
 from course_lib.networks.unet import UNet
-from course_lib.recipes import twenty_minutes
+from course_lib.recipes import guidance_scales, text_conditions, twenty_minutes
 from course_lib.recipes.emoji_latent import LATENT, distance_to_scenes, draw, real_scenes, wanted_scenes
 from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.fashion_samplers import RULES, STEPS
@@ -258,3 +258,35 @@ def test_the_sheet_of_the_race_shows_what_the_shipped_model_draws():
     strip = torch.from_numpy(np.array(sheet)[-64:]).unflatten(1, (-1, 64)).permute(1, 3, 0, 2)  # (SHOWN, 3, 64, 64)
     drawn = twenty_minutes.draw_pictures(twenty_minutes.shipped_latents(), wanted_scenes(twenty_minutes.SHOWN))
     assert psnr(emoji.scaled(strip), drawn) > 35
+
+
+def test_what_networks_read_was_compared_with_the_shipped_encoder_and_shows_what_the_course_claims():
+    table = json.loads(files.shipped_file(text_conditions.NAME).read_text(encoding="utf-8"))
+    for name, checksum in table["checkpoints_sha256"].items():
+        assert checksum == checksums()[f"checkpoints/{name}.safetensors"], name
+    assert (table["steps"], table["pictures"]) == (text_conditions.STEPS, text_conditions.MEASURED)
+    assert set(table["rows"]) == {"five labels", *text_conditions.ROWS}
+    for cells in ("training", "held out"):
+        row = {name: row[cells] for name, row in table["rows"].items()}
+        both = {name: shares["colour and background"] for name, shares in row.items()}
+        assert abs(both["bag of words"] - 0.5) < 0.1  # two colours, and no telling which is whose
+        assert min(both["one vector"], both["words"]) > both["bag of words"] + 0.15
+        assert both["words"] > both["random words"] + 0.4
+        assert row["words"]["object"] > row["learned words"]["object"] + 0.05
+
+
+def test_the_scales_of_guidance_were_measured_on_the_shipped_model_and_say_what_the_course_claims():
+    table = json.loads(files.shipped_file(guidance_scales.NAME).read_text(encoding="utf-8"))
+    assert table["checkpoint_sha256"] == checksums()["checkpoints/text_to_image.safetensors"]
+    assert (table["pictures"], table["seeds"]) == (guidance_scales.PICTURES, guidance_scales.SEEDS)
+    everywhere, within = ({float(w): row for w, row in table[name].items()} for name in ("everywhere", "interval only"))
+    assert (tuple(everywhere), tuple(within)) == (guidance_scales.SCALES, guidance_scales.WITHIN)
+    right = {w: row["object and colour"] for w, row in everywhere.items()}
+    assert right[0.0] < 0.05
+    assert right[1.0] + 0.1 < right[3.0] > right[15.0] + 0.1
+    assert everywhere[3.0]["red sports cars"] > 0.95
+    distance = {w: row["pairwise distance"] for w, row in everywhere.items()}
+    assert distance[0.0] > distance[1.0] > distance[2.0] > distance[3.0] > distance[5.0]
+    assert within[3.0]["pairwise distance"] > distance[3.0] + 5
+    assert within[3.0]["object and colour"] > right[3.0] - 0.05
+    assert everywhere[15.0]["saturation"] > table["real"]["saturation"] > everywhere[3.0]["saturation"]
