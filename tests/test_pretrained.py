@@ -21,6 +21,7 @@ from course_lib.recipes.fashion_samplers import RULES, STEPS
 from course_lib.recipes.text_encoder import measure as measure_pair
 from course_lib.recipes.text_to_image import full_captions
 from course_lib.sampling import ddim_step
+from course_lib.text_to_image import GUIDANCE
 
 
 def test_the_classifier_is_as_good_as_its_file_says():
@@ -137,8 +138,8 @@ def test_the_text_to_image_model_draws_what_its_prompts_say():
             json.loads(said[f"judged_right_{kind}_{name}_cells"]) for kind in ("real", "drawn", "drawn_shuffled")
         )
         assert shuffled["object and colour"] < 0.05 < drawn["object and colour"] <= real["object and colour"]
-        assert drawn["object and colour"] >= 0.93 * real["object and colour"]
-        assert drawn["all"] >= 0.9 * real["all"]
+        assert drawn["object and colour"] >= 0.94 * real["object and colour"]
+        assert drawn["all"] >= 0.93 * real["all"]
         scenes = emoji.centred(emoji.draw_scenes(100, torch.Generator().manual_seed(31), cells))
         pictures = pipe(full_captions(scenes)).cpu() / 127.5 - 1
         right = judged_right(pictures, scenes, pretrained.emoji_classifier())
@@ -283,10 +284,11 @@ def test_the_scales_of_guidance_were_measured_on_the_shipped_model_and_say_what_
     assert (tuple(everywhere), tuple(within)) == (guidance_scales.SCALES, guidance_scales.WITHIN)
     right = {w: row["object and colour"] for w, row in everywhere.items()}
     assert right[0.0] < 0.05
-    assert right[1.0] + 0.1 < right[3.0] > right[15.0] + 0.1
+    assert right[1.0] + 0.05 < right[3.0] > right[15.0] + 0.1
     assert everywhere[3.0]["red sports cars"] > 0.95
     distance = {w: row["pairwise distance"] for w, row in everywhere.items()}
     assert distance[0.0] > distance[1.0] > distance[2.0] > distance[3.0] > distance[5.0]
+    assert right[GUIDANCE] > max(right.values()) - 0.02, "the default should be about the best"
     assert within[3.0]["pairwise distance"] > distance[3.0] + 5
     assert within[3.0]["object and colour"] > right[3.0] - 0.05
     assert everywhere[15.0]["saturation"] > table["real"]["saturation"] > everywhere[3.0]["saturation"]

@@ -40,10 +40,14 @@ def test_it_learns_from_encoded_scenes_of_the_training_cells(data):
     assert (data.x_0[:20] - exact).square().mean().item() < 1e-3  # of variance 1: no more than half precision loses
 
 
-def test_small_objects_are_repeated_and_no_others(data):
-    repeated = text_to_image.small_ones_repeated(data, 4)
-    before, after = (torch.bincount(each.scenes.size) for each in (data, repeated))
-    assert after.tolist() == [4 * before[0], before[1], before[2]]
+def test_small_objects_and_backgrounds_other_than_white_are_repeated(data):
+    repeated = text_to_image.rare_ones_repeated(data)
+
+    def counts(scenes):
+        """How many scenes there are of each (size, white or not)."""
+        return torch.bincount(2 * scenes.size + (scenes.background != list(emoji.BACKGROUNDS).index("white")))
+
+    assert counts(repeated.scenes).tolist() == (counts(data.scenes) * torch.tensor([2, 6, 1, 3, 1, 3])).tolist()
     rows = torch.cdist(repeated.x_0[:50].flatten(1), data.x_0.flatten(1)).argmin(dim=1)
     assert all(torch.equal(a[:50], b[rows]) for a, b in zip(repeated.scenes, data.scenes, strict=True))
 
@@ -67,6 +71,14 @@ def test_a_batch_has_new_captions_that_are_true_and_now_and_then_none(data):
     ]
     assert sum(text == "" for text in many) / len(many) == pytest.approx(0.1, abs=0.025)
     assert len(set(many)) > 1500  # of 2,560 from 600 scenes
+
+
+def test_half_of_the_captions_of_the_second_training_say_all_there_is_to_say(data):
+    latents, texts = text_to_image.draw_batch(data, generator(), size=1000, full=text_to_image.FULL)
+    rows = torch.cdist(latents.flatten(1), data.x_0.flatten(1)).argmin(dim=1).tolist()
+    full = [text == captions.describe(data.scenes, row) for text, row in zip(texts, rows, strict=True)]
+    assert sum(full) / 1000 == pytest.approx(0.5, abs=0.06)
+    assert sum(text == "" for text in texts) / 1000 == pytest.approx(0.1, abs=0.03)
 
 
 def test_a_network_that_knows_nothing_yet_misses_v_by_its_variance(data):

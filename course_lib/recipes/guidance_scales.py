@@ -18,10 +18,10 @@ from course_lib.judging import judged_right, shares
 from course_lib.metrics import frechet_distance, in_batches, mean_pairwise_distance, precision_and_recall, saturation
 from course_lib.pretrained import emoji_classifier, text_to_image
 from course_lib.recipes.text_to_image import draw_prompts, full_captions, red_sports_cars
-from course_lib.text_to_image import TextToImage
+from course_lib.text_to_image import GUIDANCE, TextToImage
 
 NAME = "measurements/guidance_scales.json"
-SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 15.0)
+SCALES = (0.0, 1.0, 2.0, GUIDANCE, 3.0, 5.0, 8.0, 15.0)
 INTERVAL = (200, 800)  # of the times 1…1000
 WITHIN = (2.0, 3.0, 5.0)  # the scales that are tried within it alone
 PICTURES, SEEDS = 300, 64

@@ -43,12 +43,11 @@ from course_lib.pretrained import (
 from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, Told, draw, scenes_as_latents
 from course_lib.recipes.running import discard, run_training
 from course_lib.recipes.text_to_image import DRAWN_STEPS, PEAK, SHIFT, draw_batch
-from course_lib.text_to_image import GUIDANCE
 from course_lib.tokenizer import PAD
 from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
 
 NAME = "measurements/text_conditions.json"
-STEPS, BATCH_SIZE, SCENES, MEASURED = 400, 64, 20_000, 200
+STEPS, BATCH_SIZE, SCENES, MEASURED, SCALE = 400, 64, 20_000, 200, 3.0
 BOTH = ("white", "black", "grey")
 """Words that may be the object's colour as well as the background's: where they can be mixed up."""
 
@@ -150,7 +149,7 @@ def judge_shares(pictures: Tensor, scenes: emoji.Scene) -> dict[str, float]:
 
 def draw_and_judge(denoiser: Denoiser, cond: Tensor, uncond: Tensor, scenes: emoji.Scene) -> dict[str, float]:
     """What the judges say of a picture for each row of cond."""
-    guided = Guided(denoiser, GUIDANCE, uncond)
+    guided = Guided(denoiser, SCALE, uncond)
     pictures = in_batches(emoji_vae().to_pictures, draw(guided, LATENT, cond, steps=DRAWN_STEPS))
     return judge_shares(pictures, scenes)
 
@@ -189,7 +188,7 @@ def main() -> None:
             "checkpoints_sha256": shipped,
             "pictures": MEASURED,
             "steps": STEPS,
-            "guidance": GUIDANCE,
+            "guidance": SCALE,
             "real": real,
             "rows": {"five labels": {cells: measure_labels(scenes) for cells, scenes in asked.items()}},
         }
