@@ -23,7 +23,7 @@ from course_lib.networks.vae import VAE
 from course_lib.sampling import Step, last, sample
 from course_lib.training import generator_for
 
-GUIDANCE = 2.5  # where prompts are followed best: recipes/guidance_scales
+GUIDANCE = 2.5  # prompts are followed best from 2 to 3: recipes/guidance_scales
 LATENT = (4, 16, 16)
 
 

@@ -10,8 +10,8 @@ It is trained twice, first broadly, then on what is wanted and came out worst, a
 Enhancing Image Generation Models Using Photogenic Needles in a Haystack*). In the second training
 
 - every object stands in the middle: moved by a pixel, an outline is another latent, to be learned again;
-- small objects come twice as often, and backgrounds other than white three times: both are rare in the data, and after
-  the first training most mistakes were theirs;
+- small objects come twice as often, and backgrounds other than white three times: both are rare in the data, and most
+  mistakes were theirs;
 - half of the captions say all there is to say. What is left open has to be guessed, and is learned more slowly (Betker
   et al. 2023, *Improving Image Generation with Better Captions*).
 """
@@ -45,19 +45,23 @@ SMALL, NOT_WHITE, FULL = 2, 3, 0.5  # in the second training: how many times as 
 MEASURED, CARS, DRAWN_STEPS = 1000, 64, 25
 
 
+def picked(data: Told, rows: Tensor) -> Told:
+    """The data of these rows, which may be there several times."""
+    return Told(data.x_0[rows], emoji.Scene(*(field[rows] for field in data.scenes)))
+
+
 def draw_batch(
     data: Told, generator: torch.Generator, size: int = BATCH_SIZE, full: float = 0.0
 ) -> tuple[Tensor, list[str]]:
     """Latents, (B, 4, 16, 16), and a caption for each: now and then none, and the full one for a share of ``full``."""
-    rows = torch.randint(len(data.x_0), (size,), generator=generator)
-    scenes = emoji.Scene(*(field[rows] for field in data.scenes))
+    x_0, scenes = picked(data, torch.randint(len(data.x_0), (size,), generator=generator))
     chance = torch.rand(size, generator=generator)
     texts = captions.draw_captions(scenes, generator)
     for row in (chance < CAPTION_DROP).nonzero().flatten().tolist():
         texts[row] = ""
     for row in (chance >= 1 - full).nonzero().flatten().tolist():
         texts[row] = captions.describe(scenes, row)
-    return data.x_0[rows], texts
+    return x_0, texts
 
 
 def loss(encoder: TextEncoder, net: nn.Module, batch: tuple[Tensor, list[str]], generator: torch.Generator) -> Tensor:
@@ -81,8 +85,7 @@ def rare_ones_repeated(data: Told) -> Told:
     """The data with scenes of small objects SMALL times, before another background than white NOT_WHITE times."""
     small, not_white = data.scenes.size == 0, data.scenes.background != 0
     times = torch.where(small, SMALL, 1) * torch.where(not_white, NOT_WHITE, 1)
-    rows = torch.arange(len(data.x_0)).repeat_interleave(times)
-    return Told(data.x_0[rows], emoji.Scene(*(field[rows] for field in data.scenes)))
+    return picked(data, torch.arange(len(data.x_0)).repeat_interleave(times))
 
 
 def train_on(
