@@ -49,11 +49,13 @@ class TextToImage:
         encoder: reads the prompt.
         denoiser: of latents, conditioned on what the encoder answers.
         vae: turns latents into pictures.
+        projected: guidance without the part of it that makes colours gaudy, see ``guidance.Guided``.
     """
 
     encoder: Encoder
     denoiser: Denoiser
     vae: VAE
+    projected: bool = True
 
     def __call__(
         self,
@@ -98,8 +100,12 @@ class TextToImage:
         if not isinstance(prompts, Sequence):
             raise TypeError(f"prompts must be a text or a list of texts, but {prompts!r} came.")
         cond = self._read(prompts)  # (N, L, D)
-        guided = Guided(self.denoiser, guidance, self._read(["" if negative is None else negative]))
-        return sample(guided, self.noise(len(cond), seed), guided.schedule.times(steps), cond=cond)
+        times = self.denoiser.schedule.times(steps)
+        return sample(self.guided(guidance, negative), self.noise(len(cond), seed), times, cond=cond)
+
+    def guided(self, guidance: float = GUIDANCE, negative: str | None = None) -> Guided:
+        """The denoiser that follows prompts at this scale, away from ``negative`` if there is one."""
+        return Guided(self.denoiser, guidance, self._read(["" if negative is None else negative]), self.projected)
 
     def decode(self, latents: Tensor) -> Tensor:
         """(N, 4, 16, 16) → (N, 3, 64, 64) uint8."""

@@ -96,6 +96,7 @@ class TrainState:
         optimizer: AdamW over the parameters of net unless given.
         step: how many steps are done.
         seed: of the batches and their noise.
+        ema_limit: of ``ema_decay``: how much of the average is kept at a step, in the end.
     """
 
     net: nn.Module
@@ -103,6 +104,7 @@ class TrainState:
     optimizer: torch.optim.Optimizer = None
     step: int = 0
     seed: int = 0
+    ema_limit: float = 0.9995
 
     def __post_init__(self) -> None:
         if self.ema is None:
@@ -181,7 +183,7 @@ def train(
                 for group in state.optimizer.param_groups:
                     group["lr"] = learning_rate(state.step)
             state.optimizer.step()
-            update_ema(state.ema, state.net, ema_decay(state.step))
+            update_ema(state.ema, state.net, ema_decay(state.step, state.ema_limit))
             state.step += 1
         yield TrainStep(state.step, value.item())
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from course_lib.denoisers import GaussianDenoiser, NetDenoiser
-from course_lib.guidance import Guided, Within, padded_alike
+from course_lib.guidance import Guided, Within, across, padded_alike
 from course_lib.networks.text_unet import TextUNet
 from course_lib.sampling import ddim_step, ddpm_step, dpmpp_2m_step, last, sample
 from course_lib.schedules import NoiseSchedule
@@ -75,16 +75,48 @@ def test_other_scales_lie_on_the_line_and_cost_one_call_of_twice_the_size(denois
     assert torch.allclose(signal * got.x_0 + noise * got.eps, x, atol=1e-3)  # both say the same of x_t
 
 
+@pytest.mark.parametrize("t", [500, torch.tensor([1, 300, 1000])])
+def test_projected_guidance_goes_as_far_but_not_along_the_prediction(denoiser, given, t):
+    x, cond, uncond = given
+    without, with_text = (Guided(denoiser, w, uncond)(x, t, cond).x_0 for w in (0, 1))
+    denoiser.batches.clear()
+    got = Guided(denoiser, 4, uncond, projected=True)(x, t, cond)
+    assert denoiser.batches == [6]
+    for row, a, b in zip(*(part.flatten(1).double() for part in (got.x_0, without, with_text)), strict=True):
+        beyond, change = row - b, b - a
+        assert (beyond @ b).abs() < 1e-3 * beyond.norm() * b.norm()  # at right angles to the prediction
+        along = (change @ b) / (b @ b) * b
+        assert torch.allclose(beyond, 3 * (change - along), atol=2e-3 * row.abs().max().item())
+    signal, noise = (SCHEDULE.at(t, x) ** 0.5).float(), ((1 - SCHEDULE.at(t, x)) ** 0.5).float()
+    assert torch.allclose(signal * got.x_0 + noise * got.eps, x, atol=1e-3)
+
+
+@pytest.mark.parametrize("w", [0, 0.4, 1])
+def test_projection_begins_where_the_conditional_prediction_is_left_behind(denoiser, given, w):
+    x, cond, uncond = given
+    plain, projected = (Guided(denoiser, w, uncond, kind)(x, 500, cond) for kind in (False, True))
+    assert torch.equal(plain.x_0, projected.x_0)
+    assert torch.equal(plain.eps, projected.eps)
+
+
+def test_across_leaves_nothing_of_what_points_the_same_way():
+    x_0 = torch.tensor([[3.0, 4.0], [0.0, 2.0], [0.0, 0.0]])
+    change = torch.tensor([[6.0, 8.0], [5.0, -7.0], [1.0, 1.0]])
+    expected = torch.tensor([[0.0, 0.0], [5.0, 0.0], [1.0, 1.0]])  # nothing points along nothing
+    assert torch.allclose(across(change, x_0), expected, atol=1e-6)
+
+
 def test_the_null_condition_may_be_longer_than_the_prompt(denoiser, given):
     x, cond, uncond = given
     short, long = Guided(denoiser, 3, uncond), Guided(denoiser, 3, torch.nn.functional.pad(uncond, (0, 0, 0, 9)))
     assert torch.allclose(short(x, 500, cond).x_0, long(x, 500, cond).x_0, atol=1e-3)
 
 
+@pytest.mark.parametrize("projected", [False, True])
 @pytest.mark.parametrize("rule", [ddpm_step, ddim_step, dpmpp_2m_step])
-def test_every_rule_walks_with_guidance(denoiser, given, rule):
+def test_every_rule_walks_with_guidance(denoiser, given, rule, projected):
     x, cond, uncond = given
-    drawn = last(sample(Guided(denoiser, 2, uncond), x, [1000, 500, 250, 0], rule, cond, torch.Generator()))
+    drawn = last(sample(Guided(denoiser, 2, uncond, projected), x, [1000, 500, 250, 0], rule, cond, torch.Generator()))
     assert drawn.shape == x.shape
     assert drawn.isfinite().all()
     assert denoiser.batches == [6, 6, 6]

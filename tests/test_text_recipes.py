@@ -73,7 +73,7 @@ def test_a_batch_has_new_captions_that_are_true_and_now_and_then_none(data):
     assert len(set(many)) > 1500  # of 2,560 from 600 scenes
 
 
-def test_half_of_the_captions_of_the_second_training_say_all_there_is_to_say(data):
+def test_a_share_of_the_captions_says_all_there_is_to_say(data):
     latents, texts = text_to_image.draw_batch(data, generator(), size=1000, full=text_to_image.FULL)
     rows = torch.cdist(latents.flatten(1), data.x_0.flatten(1)).argmin(dim=1).tolist()
     full = [text == captions.describe(data.scenes, row) for text, row in zip(texts, rows, strict=True)]
@@ -87,18 +87,27 @@ def test_a_network_that_knows_nothing_yet_misses_v_by_its_variance(data):
     assert text_to_image.loss(pretrained.text_encoder(), net, batch, generator()).item() == pytest.approx(1, abs=0.1)
 
 
-def test_the_second_training_begins_with_the_weights_of_the_first(tmp_path, monkeypatch, data):
+def test_the_recipe_trains_measures_and_ships(tmp_path, monkeypatch, data):
     monkeypatch.setattr(running, "data_folder", lambda: tmp_path)
-    torch.manual_seed(1)
-    first = pretrained.text_unet()
-    state = text_to_image.new_state(first)
-    assert all(torch.equal(a, b) for a, b in zip(state.net.parameters(), first.parameters(), strict=True))
-    text_to_image.train_on("second", state, data, pretrained.text_encoder(), steps=1)
-    assert state.step == 1
-    assert not torch.equal(state.net.middle_1.near.conv1.weight, first.middle_1.near.conv1.weight)
-    fresh = text_to_image.new_state()
-    assert text_to_image.train_on("second", fresh, data, pretrained.text_encoder(), steps=1) is fresh  # and goes on
-    assert torch.equal(fresh.net.stem.weight, state.net.stem.weight)
+    asked = []
+    monkeypatch.setattr(
+        text_to_image, "scenes_as_latents", lambda vae, count, centred: asked.append((count, centred)) or data
+    )
+    monkeypatch.setattr(text_to_image, "STEPS", 2)
+    measured = []
+    monkeypatch.setattr(text_to_image, "measure", lambda *given: measured.append(given) or {"good": "very"})
+    shipped = []
+    monkeypatch.setattr(text_to_image, "ship", lambda *given: shipped.append(given))
+    text_to_image.main()
+    assert asked == [(text_to_image.SCENES, True)]
+    ((name, _, state, _, quality),) = shipped
+    assert (name, state.step, quality) == ("text_to_image", 2, {"good": "very"})
+    ((_, denoiser, _, told),) = measured
+    assert denoiser.net is state.ema
+    assert len(told.x_0) > len(data.x_0)  # the rare ones repeated
+    assert not torch.equal(
+        state.net.middle_1.near.conv1.weight, text_to_image.new_state().net.middle_1.near.conv1.weight
+    )
 
 
 def test_the_nearest_is_found_and_its_distance_is_that_of_one_number():

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -54,6 +55,15 @@ def test_prompt_scale_and_negative_prompt_are_heard(pipe):
     ):
         assert (plain.int() - other.int()).abs().max() > 2
     assert torch.equal(plain, pipe("a red car", steps=2, negative=""))
+
+
+def test_guidance_is_projected_unless_told_otherwise(pipe):
+    plain = replace(pipe, projected=False)
+    for w, same in ((1, True), (4, False)):
+        one, other = (each("a red car", guidance=w, steps=3) for each in (pipe, plain))
+        assert torch.equal(one, other) == same
+    assert pipe.guided(4).projected
+    assert not plain.guided(4).projected
 
 
 def test_at_scale_zero_the_prompt_is_not_heard(pipe):

@@ -119,6 +119,15 @@ def test_each_step_yields_after_weights_average_and_counter_are_up_to_date():
                 torch.testing.assert_close(value, expected)
 
 
+def test_the_average_forgets_as_soon_as_the_state_says():
+    state = fresh_state()
+    state.step, state.ema_limit = 1000, 0.25
+    before = {name: value.clone() for name, value in state.ema.state_dict().items()}
+    next(train(state, batches, loss, 1001))
+    for name, value in state.ema.state_dict().items():
+        torch.testing.assert_close(value, 0.25 * before[name] + 0.75 * state.net.state_dict()[name])
+
+
 def test_ema_formula_and_warm_up():
     ema, net = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
     nn.init.constant_(ema.weight, 2.0)

@@ -1,8 +1,8 @@
 """What guidance gives and takes: ``python -m course_lib.recipes.guidance_scales``, a quarter of an hour on two cores.
 
-For each scale w, 300 pictures of full captions, half of them of held-out cells, and 64 of "a red sports car". Each
-once guided at all times, some also within an interval of them alone. What is given is adherence, what is taken
-diversity and naturalness. Rows that are done are kept.
+For each scale w, 300 pictures of full captions, half of them of held-out cells, and 64 of "a red sports car": with
+plain guidance at all times, with plain guidance within an interval of them alone, and with projected guidance. What is
+given is adherence, what is taken diversity and naturalness. Rows that are done are kept.
 """
 
 import json
@@ -24,6 +24,7 @@ NAME = "measurements/guidance_scales.json"
 SCALES = (0.0, 1.0, 2.0, GUIDANCE, 3.0, 5.0, 8.0, 15.0)
 INTERVAL = (200, 800)  # of the times 1…1000
 WITHIN = (2.0, 3.0, 5.0)  # the scales that are tried within it alone
+PROJECTED = SCALES[2:]  # up to w = 1 there is nothing to project
 PICTURES, SEEDS = 300, 64
 PROMPT = "a red sports car"
 
@@ -93,25 +94,27 @@ def main() -> None:
             "reconstructed": describe_pictures(
                 in_batches(pipe.vae.reconstruct, pictures), scenes, in_batches(pipe.vae.reconstruct, cars), real
             ),
-            "everywhere": {},
+            "plain": {},
             "interval only": {},
+            "projected": {},
         }
     uncond, prompts = pipe.encoder.encode([""]), full_captions(scenes)
     for w in SCALES:
-        guided = Guided(pipe.denoiser, w, uncond)
-        for where, denoiser in (
-            ("everywhere", guided),
-            ("interval only", Within(guided, pipe.denoiser, *INTERVAL)),
+        plain, projected = (Guided(pipe.denoiser, w, uncond, each) for each in (False, True))
+        for kind, denoiser, scales in (
+            ("plain", plain, SCALES),
+            ("interval only", Within(plain, pipe.denoiser, *INTERVAL), WITHIN),
+            ("projected", projected, PROJECTED),
         ):
-            if str(w) in table[where] or (where == "interval only" and w not in WITHIN):
+            if str(w) in table[kind] or w not in scales:
                 continue
             drawn = draw_pictures(pipe, denoiser, prompts)
-            table[where][str(w)] = describe_pictures(
+            table[kind][str(w)] = describe_pictures(
                 drawn, scenes, draw_pictures(pipe, denoiser, [PROMPT] * SEEDS), real
             )
             with atomic_write(path) as partial:
                 partial.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-            print(where, w, table[where][str(w)], flush=True)
+            print(kind, w, table[kind][str(w)], flush=True)
     record_checksum(NAME)
 
 
