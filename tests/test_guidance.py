@@ -75,18 +75,19 @@ def test_other_scales_lie_on_the_line_and_cost_one_call_of_twice_the_size(denois
     assert torch.allclose(signal * got.x_0 + noise * got.eps, x, atol=1e-3)  # both say the same of x_t
 
 
+@pytest.mark.parametrize("w", [1.5, 4])
 @pytest.mark.parametrize("t", [500, torch.tensor([1, 300, 1000])])
-def test_projected_guidance_goes_as_far_but_not_along_the_prediction(denoiser, given, t):
+def test_projected_guidance_goes_as_far_but_not_along_the_prediction(denoiser, given, t, w):
     x, cond, uncond = given
-    without, with_text = (Guided(denoiser, w, uncond)(x, t, cond).x_0 for w in (0, 1))
+    without, with_text = (Guided(denoiser, scale, uncond)(x, t, cond).x_0 for scale in (0, 1))
     denoiser.batches.clear()
-    got = Guided(denoiser, 4, uncond, projected=True)(x, t, cond)
+    got = Guided(denoiser, w, uncond, projected=True)(x, t, cond)
     assert denoiser.batches == [6]
     for row, a, b in zip(*(part.flatten(1).double() for part in (got.x_0, without, with_text)), strict=True):
         beyond, change = row - b, b - a
         assert (beyond @ b).abs() < 1e-3 * beyond.norm() * b.norm()  # at right angles to the prediction
         along = (change @ b) / (b @ b) * b
-        assert torch.allclose(beyond, 3 * (change - along), atol=2e-3 * row.abs().max().item())
+        assert torch.allclose(beyond, (w - 1) * (change - along), atol=2e-3 * row.abs().max().item())
     signal, noise = (SCHEDULE.at(t, x) ** 0.5).float(), ((1 - SCHEDULE.at(t, x)) ** 0.5).float()
     assert torch.allclose(signal * got.x_0 + noise * got.eps, x, atol=1e-3)
 
