@@ -24,6 +24,13 @@ class Prediction(NamedTuple):
     x_0: Tensor
     eps: Tensor
 
+    @classmethod
+    def from_x_0(cls, x_0: Tensor, x_t: Tensor, signal: Tensor, noise: Tensor) -> "Prediction":
+        r"""Whatever x_t holds beside the picture is noise: :math:`\epsilon = (x_t - \sqrt{\bar\alpha_t}\,x_0) /
+        \sqrt{1-\bar\alpha_t}`, the two roots as ``signal_and_noise`` gives them.
+        """
+        return cls(x_0, eps=(x_t - signal * x_0) / noise)
+
 
 class Denoiser(Protocol):
     """Anything that can be asked for a ``Prediction``; t is one time for all or one for each row, in 1…T."""
@@ -77,7 +84,7 @@ class NetDenoiser:
         if self.predicts == "eps":
             return Prediction(x_0=(x_t - noise * out) / signal, eps=out)
         if self.predicts == "x_0":
-            return Prediction(x_0=out, eps=(x_t - signal * out) / noise)
+            return Prediction.from_x_0(out, x_t, signal, noise)
         return Prediction(x_0=signal * x_t - noise * out, eps=noise * x_t + signal * out)
 
     def target(self, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
@@ -123,7 +130,7 @@ class IdealDenoiser:
         distance = (signal_row**2) * (points**2).sum(1) - 2 * signal_row * (x @ points.T)  # (B, N)
         weights = torch.softmax(-distance / (2 * noise_row**2), dim=1)  # (B, N): over the data
         x_0 = (weights @ points).reshape(x_t.shape)  # (B, …)
-        return Prediction(x_0, eps=(x_t - signal * x_0) / noise)
+        return Prediction.from_x_0(x_0, x_t, signal, noise)
 
 
 @dataclass(frozen=True)
@@ -142,7 +149,7 @@ class GaussianDenoiser:
         signal, noise = signal_and_noise(self.schedule, t, x_t)
         gain = signal * self.std**2 / (signal**2 * self.std**2 + noise**2)
         x_0 = self.mean + gain * (x_t - signal * self.mean)
-        return Prediction(x_0, eps=(x_t - signal * x_0) / noise)
+        return Prediction.from_x_0(x_0, x_t, signal, noise)
 
 
 @dataclass(frozen=True)
@@ -167,4 +174,4 @@ class Clipped:
     def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
         signal, noise = signal_and_noise(self.schedule, t, x_t)
         x_0 = self.denoiser(x_t, t, cond).x_0.clamp(self.low, self.high)
-        return Prediction(x_0, eps=(x_t - signal * x_0) / noise)
+        return Prediction.from_x_0(x_0, x_t, signal, noise)
