@@ -9,7 +9,7 @@ w = 0 is the unconditional prediction, w = 1 the conditional one, and w > 1 exag
 there: their scale is w - 1. ``guidance_scale`` in diffusers is our w.)
 
 Part of that way leads along the prediction itself, and only makes it larger: lights too light, colours too strong.
-*Projected* guidance leaves that part out.
+*Projected* guidance leaves that part out, or most of it.
 
 Sources: Ho, Salimans 2022, *Classifier-Free Diffusion Guidance*, equation 6; Kynkäänniemi et al. 2024, *Applying
 Guidance in a Limited Interval Improves Sample and Distribution Quality in Diffusion Models*; Sadat, Hilliges, Weber
@@ -39,17 +39,18 @@ class Guided:
         w: how far to go, at least 0.
         uncond: the condition that stands for none, or a negative prompt's, from which to go away: a row like those of
             cond, of shape (1, …).
-        projected: whether the way beyond the conditional prediction, at w > 1, is only the part of it that lies
-            ``across`` that prediction.
+        along: how much is kept, at w > 1, of what leads on along the conditional prediction, 0…1: all of it in plain
+            guidance, none in purely projected guidance, which goes ``across``.
     """
 
     denoiser: Denoiser
     w: float
     uncond: Tensor
-    projected: bool = False
+    along: float = 1.0
 
     def __post_init__(self) -> None:
         require_between("w", self.w, 0, math.inf)
+        require_between("along", self.along, 0, 1)
 
     @property
     def schedule(self) -> NoiseSchedule:
@@ -63,14 +64,12 @@ class Guided:
         twice = t if isinstance(t, int) or t.ndim == 0 else torch.cat([t, t])
         both = self.denoiser(torch.cat([x_t, x_t]), twice, torch.cat([without, cond]))
         (x_0_without, x_0_with), (eps_without, eps_with) = (part.chunk(2) for part in both)
-        if not (self.projected and self.w > 1):
+        change = x_0_with - x_0_without
+        if self.along == 1 or self.w < 1:
             # x_0 is mixed like eps: each is the same straight function of the other.
-            return Prediction(
-                x_0_without + self.w * (x_0_with - x_0_without), eps_without + self.w * (eps_with - eps_without)
-            )
-        x_0 = x_0_with + (self.w - 1) * across(x_0_with - x_0_without, x_0_with)
-        signal, noise = signal_and_noise(self.schedule, t, x_t)
-        return Prediction(x_0, eps=(x_t - signal * x_0) / noise)
+            return Prediction(x_0_without + self.w * change, eps_without + self.w * (eps_with - eps_without))
+        beyond = torch.lerp(across(change, x_0_with), change, self.along)
+        return Prediction.from_x_0(x_0_with + (self.w - 1) * beyond, x_t, *signal_and_noise(self.schedule, t, x_t))
 
 
 def across(change: Tensor, x_0: Tensor) -> Tensor:

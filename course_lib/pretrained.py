@@ -4,6 +4,7 @@ Weights are safetensors: plain numbers, never code. A file's metadata says how i
 ``describe("fashion")`` shows it.
 """
 
+import copy
 from functools import cache
 from typing import NamedTuple
 
@@ -64,6 +65,16 @@ def emoji_vae() -> VAE:
 
 
 @cache
+def text_to_image_vae() -> VAE:
+    """The same latents as ``emoji_vae``'s, and a decoder trained further for what ``text_to_image`` draws of them:
+    objects in the middle, outlines a little off (recipes/emoji_decoder.py).
+    """
+    vae = copy.deepcopy(emoji_vae())
+    load_weights(vae.decoder, "emoji_decoder")
+    return vae
+
+
+@cache
 def emoji_latent() -> PretrainedDiffusion:
     """The diffusion model of the VAE's latents: 16×16×4, labels as in emoji.LABELS, predicts v (recipes/emoji_latent.py)."""
     net, schedule = load_weights(latent_unet(), "emoji_latent"), NoiseSchedule.cosine()
@@ -95,7 +106,7 @@ def contrastive_pair_network() -> ContrastivePair:
 def text_to_image() -> TextToImage:
     """Prompts to pictures of 64×64×3, everything in one call (recipes/text_to_image.py)."""
     net = load_weights(text_unet(), "text_to_image")
-    return TextToImage(text_encoder(), NetDenoiser(net, NoiseSchedule.cosine(), "v"), emoji_vae())
+    return TextToImage(text_encoder(), NetDenoiser(net, NoiseSchedule.cosine(), "v"), text_to_image_vae())
 
 
 def text_unet() -> TextUNet:

@@ -76,18 +76,20 @@ def test_other_scales_lie_on_the_line_and_cost_one_call_of_twice_the_size(denois
 
 
 @pytest.mark.parametrize("w", [1.5, 4])
+@pytest.mark.parametrize("kept", [0, 0.3])
 @pytest.mark.parametrize("t", [500, torch.tensor([1, 300, 1000])])
-def test_projected_guidance_goes_as_far_but_not_along_the_prediction(denoiser, given, t, w):
+def test_projected_guidance_goes_as_far_but_less_along_the_prediction(denoiser, given, t, kept, w):
     x, cond, uncond = given
     without, with_text = (Guided(denoiser, scale, uncond)(x, t, cond).x_0 for scale in (0, 1))
     denoiser.batches.clear()
-    got = Guided(denoiser, w, uncond, projected=True)(x, t, cond)
+    got = Guided(denoiser, w, uncond, along=kept)(x, t, cond)
     assert denoiser.batches == [6]
     for row, a, b in zip(*(part.flatten(1).double() for part in (got.x_0, without, with_text)), strict=True):
         beyond, change = row - b, b - a
-        assert (beyond @ b).abs() < 1e-3 * beyond.norm() * b.norm()  # at right angles to the prediction
         along = (change @ b) / (b @ b) * b
-        assert torch.allclose(beyond, (w - 1) * (change - along), atol=2e-3 * row.abs().max().item())
+        assert torch.allclose(beyond, (w - 1) * (change - (1 - kept) * along), atol=2e-3 * row.abs().max().item())
+        left = beyond - (w - 1) * kept * along
+        assert (left @ b).abs() < 1e-3 * left.norm() * b.norm()  # at right angles to the prediction
     signal, noise = (SCHEDULE.at(t, x) ** 0.5).float(), ((1 - SCHEDULE.at(t, x)) ** 0.5).float()
     assert torch.allclose(signal * got.x_0 + noise * got.eps, x, atol=1e-3)
 
@@ -95,7 +97,7 @@ def test_projected_guidance_goes_as_far_but_not_along_the_prediction(denoiser, g
 @pytest.mark.parametrize("w", [0, 0.4, 1])
 def test_projection_begins_where_the_conditional_prediction_is_left_behind(denoiser, given, w):
     x, cond, uncond = given
-    plain, projected = (Guided(denoiser, w, uncond, kind)(x, 500, cond) for kind in (False, True))
+    plain, projected = (Guided(denoiser, w, uncond, along)(x, 500, cond) for along in (1, 0))
     assert torch.equal(plain.x_0, projected.x_0)
     assert torch.equal(plain.eps, projected.eps)
 
@@ -113,11 +115,11 @@ def test_the_null_condition_may_be_longer_than_the_prompt(denoiser, given):
     assert torch.allclose(short(x, 500, cond).x_0, long(x, 500, cond).x_0, atol=1e-3)
 
 
-@pytest.mark.parametrize("projected", [False, True])
+@pytest.mark.parametrize("along", [1, 0.3, 0])
 @pytest.mark.parametrize("rule", [ddpm_step, ddim_step, dpmpp_2m_step])
-def test_every_rule_walks_with_guidance(denoiser, given, rule, projected):
+def test_every_rule_walks_with_guidance(denoiser, given, rule, along):
     x, cond, uncond = given
-    drawn = last(sample(Guided(denoiser, 2, uncond, projected), x, [1000, 500, 250, 0], rule, cond, torch.Generator()))
+    drawn = last(sample(Guided(denoiser, 2, uncond, along), x, [1000, 500, 250, 0], rule, cond, torch.Generator()))
     assert drawn.shape == x.shape
     assert drawn.isfinite().all()
     assert denoiser.batches == [6, 6, 6]

@@ -43,7 +43,7 @@ SHIPPED = sorted(path.stem for path in (data_folder() / "checkpoints").glob("*.s
 
 
 def test_all_that_ships_is_known_here():
-    networks = {"emoji_classifier", "emoji_latent", "emoji_vae", "fashion", "fashion_classifier"}
+    networks = {"emoji_classifier", "emoji_decoder", "emoji_latent", "emoji_vae", "fashion", "fashion_classifier"}
     assert set(SHIPPED) == networks | {"text_encoder", "text_to_image"}
 
 
@@ -100,6 +100,27 @@ def test_latents_of_new_scenes_have_mean_0_and_deviation_1():
     assert (latents.std((0, 2, 3)) - 1).abs().max() < 0.03
 
 
+def test_the_decoder_of_the_text_to_image_model_knows_the_same_latents_and_draws_them_better():
+    vae, other = pretrained.emoji_vae(), pretrained.text_to_image_vae()
+    scenes = emoji.centred(emoji.draw_scenes(300, torch.Generator().manual_seed(24), emoji.held_out_cells()))
+    pictures = emoji.scaled(emoji.compose(scenes))
+    latents = in_batches(vae.to_latents, pictures)
+    assert torch.equal(in_batches(other.to_latents, pictures), latents)
+    assert pretrained.text_to_image().vae is other
+    assert psnr(pictures, in_batches(other.to_pictures, latents)) > psnr(
+        pictures, in_batches(vae.reconstruct, pictures)
+    )
+    said = pretrained.describe("emoji_decoder")
+    for cells in ("training", "held_out"):
+        for kind, gain in (("reconstructed", 0.8), ("noisy", 1.0)):
+            new, old = (float(said[f"psnr_{kind}{whose}_{cells}_cells"]) for whose in ("", "_by_emoji_vae"))
+            assert new > old + gain  # dB
+            new, old = (
+                json.loads(said[f"judged_right_{kind}{whose}_{cells}_cells"]) for whose in ("", "_by_emoji_vae")
+            )
+            assert new["all"] > old["all"]
+
+
 def test_the_latent_model_draws_what_its_labels_say():
     said = pretrained.describe("emoji_latent")
     of = {key.removeprefix("frechet_distance_"): float(value) for key, value in said.items() if "frechet" in key}
@@ -138,8 +159,8 @@ def test_the_text_to_image_model_draws_what_its_prompts_say():
             json.loads(said[f"judged_right_{kind}_{name}_cells"]) for kind in ("real", "drawn", "drawn_shuffled")
         )
         assert shuffled["object and colour"] < 0.05 < drawn["object and colour"] <= real["object and colour"]
-        assert drawn["object and colour"] >= 0.95 * real["object and colour"]
-        assert drawn["all"] >= 0.95 * real["all"]
+        assert drawn["object and colour"] >= {"training": 0.98, "held_out": 0.96}[name] * real["object and colour"]
+        assert drawn["all"] >= 0.96 * real["all"]
         scenes = emoji.centred(emoji.draw_scenes(100, torch.Generator().manual_seed(31), cells))
         pictures = pipe(full_captions(scenes)).cpu() / 127.5 - 1
         right = judged_right(pictures, scenes, pretrained.emoji_classifier())
@@ -278,7 +299,8 @@ def test_what_networks_read_was_compared_with_the_shipped_encoder_and_shows_what
 
 def test_the_scales_of_guidance_were_measured_on_the_shipped_model_and_say_what_the_course_claims():
     table = json.loads(files.shipped_file(guidance_scales.NAME).read_text(encoding="utf-8"))
-    assert table["checkpoint_sha256"] == checksums()["checkpoints/text_to_image.safetensors"]
+    for name in ("text_to_image", "emoji_decoder"):
+        assert table["checkpoints_sha256"][name] == checksums()[f"checkpoints/{name}.safetensors"]
     assert (table["pictures"], table["seeds"]) == (guidance_scales.PICTURES, guidance_scales.SEEDS)
     plain, within, projected = (
         {float(w): row for w, row in table[kind].items()} for kind in ("plain", "interval only", "projected")
@@ -287,8 +309,8 @@ def test_the_scales_of_guidance_were_measured_on_the_shipped_model_and_say_what_
     assert (tuple(within), tuple(projected)) == (guidance_scales.WITHIN, guidance_scales.PROJECTED)
     right = {w: row["object and colour"] for w, row in plain.items()}
     assert right[0.0] < 0.05
-    assert right[1.0] + 0.05 < right[3.0] > right[15.0] + 0.1
-    assert plain[3.0]["red sports cars"] > 0.95
+    assert right[1.0] + 0.03 < right[3.0] > right[15.0] + 0.1
+    assert plain[1.0]["red sports cars"] + 0.2 < plain[3.0]["red sports cars"] > 0.95
     distance = {w: row["pairwise distance"] for w, row in plain.items()}
     assert distance[0.0] > distance[1.0] > distance[2.0] > distance[3.0] > distance[5.0]
     assert within[3.0]["pairwise distance"] > distance[3.0] + 5
@@ -296,5 +318,6 @@ def test_the_scales_of_guidance_were_measured_on_the_shipped_model_and_say_what_
     assert plain[15.0]["saturation"] > table["real"]["saturation"] > plain[3.0]["saturation"]
     right = {w: row["object and colour"] for w, row in projected.items()}
     assert right[GUIDANCE] > max(right.values()) - 0.02, "the default should be about the best"
-    assert all(projected[w]["all"] > plain[w]["all"] + 0.1 for w in (5.0, 8.0, 15.0))
-    assert abs(projected[15.0]["saturation"] - table["real"]["saturation"]) < 0.05
+    for w in (5.0, 8.0, 15.0):
+        assert projected[w]["all"] > plain[w]["all"] + 0.05, w
+        assert projected[w]["saturation"] < plain[w]["saturation"] - 0.02, w

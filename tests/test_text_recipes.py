@@ -8,7 +8,16 @@ from course_lib import pretrained
 from course_lib.datasets import captions, emoji
 from course_lib.denoisers import GaussianDenoiser
 from course_lib.guidance import Guided
-from course_lib.recipes import cover, emoji_latent, guidance_scales, running, text_conditions, text_to_image
+from course_lib.metrics import in_batches
+from course_lib.recipes import (
+    cover,
+    emoji_decoder,
+    emoji_latent,
+    guidance_scales,
+    running,
+    text_conditions,
+    text_to_image,
+)
 from course_lib.text_to_image import TextToImage
 
 
@@ -38,6 +47,53 @@ def test_it_learns_from_encoded_scenes_of_the_training_cells(data):
     pictures = emoji.scaled(emoji.compose(emoji.Scene(*(field[:20] for field in data.scenes))))
     exact = pretrained.emoji_vae().to_latents(pictures)
     assert (data.x_0[:20] - exact).square().mean().item() < 1e-3  # of variance 1: no more than half precision loses
+
+
+def test_the_decoder_learns_from_scenes_in_the_middle_the_rare_ones_more_often(monkeypatch):
+    composed = []
+    monkeypatch.setattr(
+        emoji, "compose", lambda scenes, compose=emoji.compose: composed.append(scenes) or compose(scenes)
+    )
+    for seed in range(10):
+        pictures = emoji_decoder.draw_batch(torch.Generator().manual_seed(seed))
+        assert pictures.shape == (emoji_decoder.BATCH_SIZE, 3, 64, 64)
+    assert (pictures.min() >= -1) & (pictures.max() <= 1)
+    scenes = emoji.Scene(*(torch.cat(fields) for fields in zip(*composed, strict=True)))
+    assert all(torch.equal(a, b) for a, b in zip(emoji.centred(scenes), scenes, strict=True))
+    assert not emoji.held_out_cells()[emoji.objects_of(scenes), scenes.colour].any()
+    plain = emoji.draw_scenes(2000, generator())
+    rarer = {"small": lambda s: s.size == 0, "not white": lambda s: s.background != 0}
+    for name, is_rare in rarer.items():
+        assert is_rare(scenes).double().mean() > is_rare(plain).double().mean() + 0.08, name
+
+
+def test_the_decoder_gets_the_latents_with_noise_of_every_strength():
+    vae = pretrained.emoji_vae()
+    pictures = emoji.scaled(emoji.compose(emoji.draw_scenes(100, generator())))
+    off = emoji_decoder.noisy_latents(vae, pictures, generator()) - in_batches(vae.to_latents, pictures)
+    strengths = off.std(dim=(1, 2, 3))
+    assert strengths.min() < 0.03
+    assert 0.27 < strengths.max() < 0.32
+    assert strengths.mean().item() == pytest.approx(emoji_decoder.NOISE / 2, abs=0.03)
+
+
+def test_the_decoder_is_trained_measured_and_shipped_and_the_vae_stays_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "data_folder", lambda: tmp_path)
+    for name, value in {"STEPS": 2, "BATCH_SIZE": 4, "MEASURED": 8}.items():
+        monkeypatch.setattr(emoji_decoder, name, value)
+    shipped = []
+    monkeypatch.setattr(emoji_decoder, "ship", lambda *given: shipped.append(given))
+    before = [parameter.clone() for parameter in pretrained.emoji_vae().parameters()]
+    emoji_decoder.main()
+    ((name, _, state, _, quality),) = shipped
+    assert (name, state.step) == ("emoji_decoder", 2)
+    assert len(quality) == 16
+    after = list(pretrained.emoji_vae().parameters())
+    assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+    assert not any(parameter.requires_grad for parameter in after)
+    old = pretrained.emoji_vae().decoder.state_dict()
+    assert not any(torch.equal(value, old[name]) for name, value in state.net.state_dict().items())
+    assert emoji_decoder.loss(pretrained.emoji_vae(), state.net, torch.zeros(2, 3, 64, 64), generator()) > 0
 
 
 def test_small_objects_and_backgrounds_other_than_white_are_repeated(data):

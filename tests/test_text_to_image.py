@@ -14,7 +14,7 @@ from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.vae import VAE
 from course_lib.sampling import Step
 from course_lib.schedules import NoiseSchedule
-from course_lib.text_to_image import TextToImage, UnknownWord
+from course_lib.text_to_image import ALONG, TextToImage, UnknownWord
 from course_lib.tokenizer import Tokenizer
 
 
@@ -58,12 +58,12 @@ def test_prompt_scale_and_negative_prompt_are_heard(pipe):
 
 
 def test_guidance_is_projected_unless_told_otherwise(pipe):
-    plain = replace(pipe, projected=False)
+    plain = replace(pipe, along=1)
     for w, same in ((1, True), (4, False)):
         one, other = (each("a red car", guidance=w, steps=3) for each in (pipe, plain))
         assert torch.equal(one, other) == same
-    assert pipe.guided(4).projected
-    assert not plain.guided(4).projected
+    assert (pipe.guided(4).along, plain.guided(4).along) == (ALONG, 1)
+    assert 0 < ALONG < 1
 
 
 def test_at_scale_zero_the_prompt_is_not_heard(pipe):

@@ -28,6 +28,7 @@ STEPS, BATCH_SIZE, LABEL_DROP = 6600, 128, 0.1
 SCENES = 50_000  # encoded once
 MEASURED = 2000
 LATENT = (4, 16, 16)
+SMALL, NOT_WHITE = 2, 3  # see times_as_often
 SCHEDULE = NoiseSchedule.cosine()
 
 
@@ -60,6 +61,15 @@ def encoded_scenes(vae: VAE, count: int = SCENES, seed: int = 0) -> Labelled:
     """``scenes_as_latents`` with the five labels of each."""
     told = scenes_as_latents(vae, count, seed)
     return Labelled(told.x_0, emoji.labels_of(told.scenes))
+
+
+def times_as_often(scenes: emoji.Scene) -> Tensor:
+    """How many times as often each scene is to come in training, (B,) int64: small objects SMALL times, and before
+    another background than white NOT_WHITE times.
+    """
+    small = scenes.size == list(emoji.SIZES).index("small")
+    not_white = scenes.background != list(emoji.BACKGROUNDS).index("white")
+    return torch.where(small, SMALL, 1) * torch.where(not_white, NOT_WHITE, 1)
 
 
 def draw_batch(data: Labelled, generator: torch.Generator) -> Labelled:

@@ -29,8 +29,16 @@ from course_lib.metrics import in_batches
 from course_lib.muon import Muon
 from course_lib.networks.text import TextEncoder
 from course_lib.networks.vae import VAE
-from course_lib.pretrained import emoji_classifier, emoji_vae, text_encoder, text_unet
-from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, Told, distance_to_scenes, draw, scenes_as_latents
+from course_lib.pretrained import emoji_classifier, text_encoder, text_to_image_vae, text_unet
+from course_lib.recipes.emoji_latent import (
+    LATENT,
+    SCHEDULE,
+    Told,
+    distance_to_scenes,
+    draw,
+    scenes_as_latents,
+    times_as_often,
+)
 from course_lib.recipes.running import run_training, ship
 from course_lib.text_to_image import Encoder, TextToImage
 from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
@@ -41,7 +49,6 @@ BATCH_SIZE, CAPTION_DROP = 128, 0.1
 EMA_LIMIT = 0.995
 SHIFT = 2.0  # of the times: at uniform ones, most of the loss is about fine detail
 SCENES = 100_000  # encoded once
-SMALL, NOT_WHITE = 2, 3  # how many times as often these scenes come
 FULL = 0.5  # of the captions
 MEASURED, CARS, DRAWN_STEPS = 1000, 64, 25
 
@@ -81,10 +88,8 @@ def new_state() -> TrainState:
 
 
 def rare_ones_repeated(data: Told) -> Told:
-    """The data with scenes of small objects SMALL times, before another background than white NOT_WHITE times."""
-    small, not_white = data.scenes.size == 0, data.scenes.background != 0
-    times = torch.where(small, SMALL, 1) * torch.where(not_white, NOT_WHITE, 1)
-    return picked(data, torch.arange(len(data.x_0)).repeat_interleave(times))
+    """The data, every scene ``times_as_often`` as before."""
+    return picked(data, torch.arange(len(data.x_0)).repeat_interleave(times_as_often(data.scenes)))
 
 
 def full_captions(scenes: emoji.Scene) -> list[str]:
@@ -149,7 +154,7 @@ def measure(encoder: TextEncoder, denoiser: NetDenoiser, vae: VAE, data: Told) -
 
 
 def main() -> None:
-    vae, encoder, state = emoji_vae(), text_encoder(), new_state()
+    vae, encoder, state = text_to_image_vae(), text_encoder(), new_state()
     data = rare_ones_repeated(scenes_as_latents(vae, SCENES, centred=True))
     learning_rate = partial(warm_up_then_fall, steps=STEPS, peak=PEAK)
     batches = partial(draw_batch, data, full=FULL)
