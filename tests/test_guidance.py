@@ -147,6 +147,12 @@ def test_a_scale_that_makes_no_sense_is_refused(denoiser, w):
         Guided(denoiser, w, torch.zeros(1, 1, 16))
 
 
+@pytest.mark.parametrize("along", [-0.1, 1.1, math.nan])
+def test_a_share_that_makes_no_sense_is_refused(denoiser, along):
+    with pytest.raises(ValueError, match="along must lie between 0 and 1"):
+        Guided(denoiser, 2, torch.zeros(1, 1, 16), along)
+
+
 def test_guidance_within_an_interval(denoiser, given):
     x, cond, uncond = given
     guided = Guided(denoiser, 3, uncond)

@@ -87,6 +87,13 @@ def test_an_unknown_word_is_named_with_those_like_it(pipe):
         pipe("A red car, flat style.", steps=1)
 
 
+@pytest.mark.parametrize("given", [{"prompts": "an automobil"}, {"prompts": "a car", "negative": "an automobil"}])
+def test_the_warning_points_to_the_line_that_asked(pipe, given):
+    with pytest.warns(UnknownWord) as caught:
+        pipe(**given, steps=1)
+    assert [warned.filename for warned in caught] == [__file__]
+
+
 @pytest.mark.parametrize("prompt", ["", "   ", "!?", "красная машина", "🚗🚗", "x" * 10_000])
 @pytest.mark.filterwarnings("ignore::course_lib.text_to_image.UnknownWord")
 def test_any_short_text_is_drawn(pipe, prompt):
