@@ -107,7 +107,7 @@ class TextToImage:
 
     def guided(self, guidance: float = GUIDANCE, uncond: Tensor | None = None) -> Guided:
         """The denoiser that follows prompts at this scale, away from ``uncond``: the empty prompt unless told otherwise."""
-        uncond = self.encoder.encode([""]) if uncond is None else uncond
+        uncond = self._read([""]) if uncond is None else uncond
         return Guided(self.denoiser, guidance, uncond, self.along)
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -121,9 +121,9 @@ class TextToImage:
         rows = [torch.randn(LATENT, generator=generator_for(seed, row)) for row in range(count)]
         return torch.stack(rows).to(best_device())
 
-    @torch.no_grad()
     def _read(self, texts: Sequence[str]) -> Tensor:
-        words = self.encoder.encode(texts)
+        with torch.no_grad():
+            words = self.encoder.encode(texts)
         for text in texts:
             for word, like in self.encoder.unknown(text).items():
                 hint = f"; known words like it: {', '.join(like)}" if like else ""
