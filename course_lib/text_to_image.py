@@ -102,7 +102,7 @@ class TextToImage:
             raise TypeError(f"prompts must be a text or a list of texts, but {prompts!r} came.")
         cond = self._read(prompts)  # (N, L, D)
         times = self.denoiser.schedule.times(steps)
-        uncond = self._read(["" if negative is None else negative])  # (1, L, D)
+        uncond = None if negative is None else self._read([negative])  # (1, L, D)
         return sample(self.guided(guidance, uncond), self.noise(len(cond), seed), times, cond=cond)
 
     def guided(self, guidance: float = GUIDANCE, uncond: Tensor | None = None) -> Guided:

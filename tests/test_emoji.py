@@ -273,3 +273,12 @@ def test_labels_say_all_that_a_scene_holds():
     for place, (names, of) in enumerate(zip(lists, (scenes.colour, scenes.background, scenes.size), strict=True), 1):
         assert [row[place] for row in named] == [list(names)[index] for index in of.tolist()]
     assert [row[4] for row in named] == [emoji.STYLES[style] for style in emoji.styles_of(scenes).tolist()]
+
+
+def test_scenes_are_picked_by_rows_and_joined_again():
+    scenes = emoji.draw_scenes(6, torch.Generator().manual_seed(0))
+    for rows in (torch.tensor([5, 0, 5]), slice(2, 4)):
+        chosen = emoji.picked(scenes, rows)
+        assert all(torch.equal(a, b[rows]) for a, b in zip(chosen, scenes, strict=True))
+    again = emoji.joined(emoji.picked(scenes, part) for part in (slice(2), slice(2, None)))
+    assert all(torch.equal(a, b) for a, b in zip(again, scenes, strict=True))

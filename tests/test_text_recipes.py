@@ -33,7 +33,7 @@ def data():
 def said_of(text, scenes, row):
     """Whether a caption is true of one of the scenes."""
     object_, colour, size, background, style = captions.read_caption(text)
-    one = emoji.Scene(*(field[row : row + 1] for field in scenes))
+    one = emoji.picked(scenes, slice(row, row + 1))
     true = (emoji.objects_of(one).item(), one.colour.item(), one.size.item(), one.background.item())
     true += (emoji.styles_of(one).item(),)
     return all(
@@ -44,7 +44,7 @@ def said_of(text, scenes, row):
 def test_it_learns_from_encoded_scenes_of_the_training_cells(data):
     assert data.x_0.shape == (600, 4, 16, 16)
     assert not emoji.held_out_cells()[emoji.objects_of(data.scenes), data.scenes.colour].any()
-    pictures = emoji.scaled(emoji.compose(emoji.Scene(*(field[:20] for field in data.scenes))))
+    pictures = emoji.scaled(emoji.compose(emoji.picked(data.scenes, slice(20))))
     exact = pretrained.emoji_vae().to_latents(pictures)
     assert (data.x_0[:20] - exact).square().mean().item() < 1e-3  # of variance 1: no more than half precision loses
 
@@ -58,7 +58,7 @@ def test_the_decoder_learns_from_scenes_in_the_middle_the_rare_ones_more_often(m
         pictures = emoji_decoder.draw_batch(torch.Generator().manual_seed(seed))
         assert pictures.shape == (emoji_decoder.BATCH_SIZE, 3, 64, 64)
     assert (pictures.min() >= -1) & (pictures.max() <= 1)
-    scenes = emoji.Scene(*(torch.cat(fields) for fields in zip(*composed, strict=True)))
+    scenes = emoji.joined(composed)
     assert all(torch.equal(a, b) for a, b in zip(emoji.centred(scenes), scenes, strict=True))
     assert not emoji.held_out_cells()[emoji.objects_of(scenes), scenes.colour].any()
     plain = emoji.draw_scenes(2000, generator())
@@ -242,7 +242,7 @@ def test_the_scenes_to_be_mixed_up_have_two_different_of_the_three_colours(cells
 
 def test_both_colours_have_to_be_right_at_once():
     scenes = text_conditions.confusable_scenes(emoji.training_cells())
-    some = emoji.Scene(*(field[:40] for field in scenes))
+    some = emoji.picked(scenes, slice(40))
     pictures = emoji.scaled(emoji.compose(some))
     assert text_conditions.judge_shares(pictures, some)["colour and background"] > 0.9
     other_colours = some._replace(colour=torch.cat([(some.colour[:20] + 1) % len(emoji.COLOURS), some.colour[20:]]))
@@ -253,7 +253,7 @@ def test_both_colours_have_to_be_right_at_once():
 
 def test_the_model_of_labels_is_told_what_the_scenes_show():
     scenes = text_conditions.confusable_scenes(emoji.training_cells())
-    some = emoji.Scene(*(field[:12] for field in scenes))
+    some = emoji.picked(scenes, slice(12))
     assert text_conditions.measure_labels(some)["colour and background"] > 0.8
 
 
@@ -272,7 +272,7 @@ def test_scales_are_measured_on_both_kinds_of_cells_and_on_red_sports_cars():
 
 def test_a_row_of_real_pictures_says_that_they_are_right():
     scenes = guidance_scales.wanted_scenes()
-    some = emoji.Scene(*(field[::3] for field in scenes))
+    some = emoji.picked(scenes, slice(None, None, 3))
     pictures, cars = emoji.scaled(emoji.compose(some)), emoji.scaled(emoji.compose(text_to_image.red_sports_cars(20)))
     real = pretrained.emoji_classifier().features(emoji.scaled(emoji.compose(guidance_scales.wanted_scenes(9))))
     row = guidance_scales.describe_pictures(pictures, some, cars, real)

@@ -101,7 +101,7 @@ def describe(scene: Scene, index: int = 0) -> str:
     """
     require_whole_number("index", index)
     require_between("index", index, 0, len(scene.sprite) - 1)
-    one = Scene(*(part[index : index + 1] for part in scene))
+    one = emoji.picked(scene, slice(index, index + 1))
     object_, style = emoji.objects_of(one).item(), emoji.styles_of(one).item()
     background = f" on a {list(BACKGROUNDS)[one.background]} background"
     what = _thing(list(SIZES)[one.size], list(COLOURS)[one.colour], OBJECTS[object_])

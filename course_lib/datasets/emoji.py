@@ -14,6 +14,7 @@ Sources and licences: data/emoji/NOTICE; made by data/build_emoji.py.
 """
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -215,6 +216,16 @@ def draw_scenes(size: int, generator: torch.Generator | None = None, cells: Tens
     x, y = (room // 2 - play + pick(2 * play + 1) for _ in range(2))
     native = (colour == _table("native")[sprite]) & (pick(torch.tensor(2)) == 0)
     return Scene(sprite, colour, background, scale, x, y, native)
+
+
+def picked(scenes: Scene, rows: Tensor | slice) -> Scene:
+    """The scenes of these rows, by their numbers or as a slice."""
+    return Scene(*(field[rows] for field in scenes))
+
+
+def joined(parts: Iterable[Scene]) -> Scene:
+    """Scenes one after the other."""
+    return Scene(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
 
 def centred(scenes: Scene) -> Scene:

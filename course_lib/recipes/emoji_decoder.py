@@ -36,7 +36,7 @@ def draw_batch(generator: torch.Generator) -> Tensor:
     """Scenes of the training cells, in the middle, the rare ones more often; (BATCH_SIZE, 3, 64, 64) in [-1, 1]."""
     scenes = emoji.draw_scenes(4 * BATCH_SIZE, generator)
     chosen = torch.multinomial(times_as_often(scenes).float(), BATCH_SIZE, generator=generator)
-    return emoji.scaled(emoji.compose(emoji.centred(emoji.Scene(*(field[chosen] for field in scenes)))))
+    return emoji.scaled(emoji.compose(emoji.centred(emoji.picked(scenes, chosen))))
 
 
 def noisy_latents(vae: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:

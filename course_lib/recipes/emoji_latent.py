@@ -54,7 +54,7 @@ def scenes_as_latents(vae: VAE, count: int, seed: int = 0, centred: bool = False
         parts = [emoji.centred(part) for part in parts]
     with half_precision():
         latents = [in_batches(vae.to_latents, emoji.scaled(emoji.compose(part))) for part in parts]
-    return Told(torch.cat(latents), emoji.Scene(*(torch.cat(fields) for fields in zip(*parts, strict=True))))
+    return Told(torch.cat(latents), emoji.joined(parts))
 
 
 def encoded_scenes(vae: VAE, count: int = SCENES, seed: int = 0) -> Labelled:

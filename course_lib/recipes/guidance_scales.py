@@ -36,7 +36,7 @@ def wanted_scenes(seed: int = 7) -> emoji.Scene:
     halves = [
         emoji.draw_scenes(PICTURES // 2, generator, cells) for cells in (emoji.training_cells(), emoji.held_out_cells())
     ]
-    return emoji.centred(emoji.Scene(*(torch.cat(fields) for fields in zip(*halves, strict=True))))
+    return emoji.centred(emoji.joined(halves))
 
 
 def describe_pictures(pictures: Tensor, scenes: emoji.Scene, of_one_prompt: Tensor, real: Tensor) -> dict[str, float]:

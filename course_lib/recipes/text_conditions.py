@@ -137,7 +137,7 @@ def confusable_scenes(cells: Tensor) -> emoji.Scene:
         [list(names).index(name) for name in BOTH] for names in (emoji.COLOURS, emoji.BACKGROUNDS)
     )
     fit = torch.isin(scenes.colour, torch.tensor(object_colours)) & torch.isin(scenes.background, torch.tensor(grounds))
-    return emoji.centred(emoji.Scene(*(field[fit][:MEASURED] for field in scenes)))
+    return emoji.centred(emoji.picked(scenes, fit.nonzero().flatten()[:MEASURED]))
 
 
 def judge_shares(pictures: Tensor, scenes: emoji.Scene) -> dict[str, float]:

@@ -55,7 +55,7 @@ MEASURED, CARS, DRAWN_STEPS = 1000, 64, 25
 
 def picked(data: Told, rows: Tensor) -> Told:
     """The data of these rows, which may be there several times."""
-    return Told(data.x_0[rows], emoji.Scene(*(field[rows] for field in data.scenes)))
+    return Told(data.x_0[rows], emoji.picked(data.scenes, rows))
 
 
 def draw_batch(
