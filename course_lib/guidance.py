@@ -63,13 +63,12 @@ class Guided:
             return self.denoiser(x_t, t, cond if self.w else without)
         twice = t if isinstance(t, int) or t.ndim == 0 else torch.cat([t, t])
         both = self.denoiser(torch.cat([x_t, x_t]), twice, torch.cat([without, cond]))
-        (x_0_without, x_0_with), (eps_without, eps_with) = (part.chunk(2) for part in both)
+        x_0_without, x_0_with = both.x_0.chunk(2)
         change = x_0_with - x_0_without
-        if self.along == 1 or self.w < 1:
-            # x_0 is mixed like eps: each is the same straight function of the other.
-            return Prediction(x_0_without + self.w * change, eps_without + self.w * (eps_with - eps_without))
-        beyond = torch.lerp(across(change, x_0_with), change, self.along)
-        return Prediction.from_x_0(x_0_with + (self.w - 1) * beyond, x_t, *signal_and_noise(self.schedule, t, x_t))
+        if self.w > 1:
+            change = torch.lerp(across(change, x_0_with), change, self.along)
+        # Mixing x_0 mixes eps in the same way: each is the same straight function of the other.
+        return Prediction.from_x_0(x_0_with + (self.w - 1) * change, x_t, *signal_and_noise(self.schedule, t, x_t))
 
 
 def across(change: Tensor, x_0: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from course_lib.networks.vae import VAE
 from course_lib.sampling import Step, last, sample
 from course_lib.training import generator_for
 
-GUIDANCE = 3.0  # prompts are followed best from 2 to 3: recipes/guidance_scales
+GUIDANCE = 3.0  # prompts are followed best from 2 to 5: recipes/guidance_scales
 ALONG = 0.3  # a compromise: at 1 colours become harsh, at 0 pale
 LATENT = (4, 16, 16)
 

@@ -53,6 +53,7 @@ FILES = {
         "decode",
         "to_latents",
         "to_pictures",
+        "unscaled",
         "measure_latents",
     },
 }

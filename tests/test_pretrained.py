@@ -159,8 +159,8 @@ def test_the_text_to_image_model_draws_what_its_prompts_say():
             json.loads(said[f"judged_right_{kind}_{name}_cells"]) for kind in ("real", "drawn", "drawn_shuffled")
         )
         assert shuffled["object and colour"] < 0.05 < drawn["object and colour"] <= real["object and colour"]
-        assert drawn["object and colour"] >= {"training": 0.98, "held_out": 0.96}[name] * real["object and colour"]
-        assert drawn["all"] >= 0.96 * real["all"]
+        assert drawn["object and colour"] >= 0.98 * real["object and colour"]
+        assert drawn["all"] >= 0.97 * real["all"]
         scenes = emoji.centred(emoji.draw_scenes(100, torch.Generator().manual_seed(31), cells))
         pictures = pipe(full_captions(scenes)).cpu() / 127.5 - 1
         right = judged_right(pictures, scenes, pretrained.emoji_classifier())
@@ -310,14 +310,16 @@ def test_the_scales_of_guidance_were_measured_on_the_shipped_model_and_say_what_
     right = {w: row["object and colour"] for w, row in plain.items()}
     assert right[0.0] < 0.05
     assert right[1.0] + 0.03 < right[3.0] > right[15.0] + 0.1
-    assert plain[1.0]["red sports cars"] + 0.2 < plain[3.0]["red sports cars"] > 0.95
+    assert plain[1.0]["red sports cars"] + 0.15 < plain[3.0]["red sports cars"] > 0.95
     distance = {w: row["pairwise distance"] for w, row in plain.items()}
     assert distance[0.0] > distance[1.0] > distance[2.0] > distance[3.0] > distance[5.0]
     assert within[3.0]["pairwise distance"] > distance[3.0] + 5
-    assert within[3.0]["object and colour"] > right[3.0] - 0.05
+    assert within[3.0]["object and colour"] > right[3.0] - 0.02
+    assert within[5.0]["all"] > plain[5.0]["all"] + 0.03
     assert plain[15.0]["saturation"] > table["real"]["saturation"] > plain[3.0]["saturation"]
     right = {w: row["object and colour"] for w, row in projected.items()}
     assert right[GUIDANCE] > max(right.values()) - 0.02, "the default should be about the best"
-    for w in (5.0, 8.0, 15.0):
-        assert projected[w]["all"] > plain[w]["all"] + 0.05, w
-        assert projected[w]["saturation"] < plain[w]["saturation"] - 0.02, w
+    assert all(row["saturation"] < plain[w]["saturation"] for w, row in projected.items())
+    for w in (8.0, 15.0):
+        assert projected[w]["object and colour"] > plain[w]["object and colour"] + 0.1, w
+        assert projected[w]["all"] > plain[w]["all"] + 0.3, w

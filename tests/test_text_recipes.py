@@ -6,9 +6,10 @@ import torch
 
 from course_lib import pretrained
 from course_lib.datasets import captions, emoji
-from course_lib.denoisers import GaussianDenoiser
+from course_lib.denoisers import GaussianDenoiser, signal_and_noise
 from course_lib.guidance import Guided
 from course_lib.metrics import in_batches
+from course_lib.networks.vae import reconstruction_error
 from course_lib.recipes import (
     cover,
     emoji_decoder,
@@ -19,6 +20,7 @@ from course_lib.recipes import (
     text_to_image,
 )
 from course_lib.text_to_image import TextToImage
+from course_lib.training import draw_times
 
 
 def generator():
@@ -143,27 +145,77 @@ def test_a_network_that_knows_nothing_yet_misses_v_by_its_variance(data):
     assert text_to_image.loss(pretrained.text_encoder(), net, batch, generator()).item() == pytest.approx(1, abs=0.1)
 
 
-def test_the_recipe_trains_measures_and_ships(tmp_path, monkeypatch, data):
+class Answers(torch.nn.Module):
+    """A network that knows the latents, and misses them by so much in the rows named."""
+
+    def __init__(self, x_0, off, rows):
+        super().__init__()
+        self.x_0 = x_0.clone()
+        self.x_0[rows] += off
+
+    def forward(self, x_t, t, cond):
+        signal, noise = signal_and_noise(text_to_image.SCHEDULE, t, x_t)
+        return (signal * x_t - self.x_0) / noise
+
+
+def test_the_end_of_training_looks_at_pictures_too_where_there_is_little_noise(data):
+    vae, encoder = pretrained.text_to_image_vae(), pretrained.text_encoder()
+    batch = text_to_image.draw_batch(data, generator())
+    x_0, count = batch[0], text_to_image.BATCH_SIZE
+
+    def value(off, rows):
+        return text_to_image.finishing_loss(vae, encoder, Answers(x_0, off, rows), batch, generator()).item()
+
+    assert value(0.0, slice(None)) == pytest.approx(0, abs=1e-3)
+    t = draw_times(count, 1000, generator(), text_to_image.SHIFT)
+    variance = 1 - text_to_image.SCHEDULE.alpha_bar[t]
+    few, rest = slice(text_to_image.DECODED), slice(text_to_image.DECODED, None)
+    assert value(0.1, rest) == pytest.approx((0.01 / variance[rest]).sum().item() / count, rel=1e-2)
+    in_pictures = reconstruction_error(vae.decode(vae.unscaled(x_0[few])), vae.decode(vae.unscaled(x_0[few] + 0.1)))
+    in_latents = (0.01 / variance[few]).sum().item() / count
+    assert in_pictures > 0.01
+    expected = in_latents + text_to_image.PICTURE_WEIGHT * in_pictures.item()
+    assert value(0.1, few) == pytest.approx(expected, rel=2e-2)
+
+
+def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, data):
     monkeypatch.setattr(running, "data_folder", lambda: tmp_path)
     asked = []
     monkeypatch.setattr(
         text_to_image, "scenes_as_latents", lambda vae, count, centred: asked.append((count, centred)) or data
     )
-    monkeypatch.setattr(text_to_image, "STEPS", 2)
-    measured = []
+    for name, value in {"STEPS": 2, "FINISHING_STEPS": 1}.items():
+        monkeypatch.setattr(text_to_image, name, value)
+    started, measured, shipped = [], [], []
+    new_state = text_to_image.new_state
+    monkeypatch.setattr(
+        text_to_image, "new_state", lambda *given, **named: started.append(new_state(*given, **named)) or started[-1]
+    )
     monkeypatch.setattr(text_to_image, "measure", lambda *given: measured.append(given) or {"good": "very"})
-    shipped = []
     monkeypatch.setattr(text_to_image, "ship", lambda *given: shipped.append(given))
     text_to_image.main()
     assert asked == [(text_to_image.SCENES, True)]
+    first, second = started
+    assert (first.step, first.seed, second.step, second.seed) == (2, 0, 1, 1)
     ((name, _, state, _, quality),) = shipped
-    assert (name, state.step, quality) == ("text_to_image", 2, {"good": "very"})
-    ((_, denoiser, _, told),) = measured
-    assert denoiser.net is state.ema
+    assert (name, quality) == ("text_to_image", {"steps": "2 + 1", "good": "very"})
+    assert state is second
+    ((pipe, told),) = measured
+    assert pipe.denoiser.net is state.ema
+    assert pipe.vae is pretrained.text_to_image_vae()
     assert len(told.x_0) > len(data.x_0)  # the rare ones repeated
-    assert not torch.equal(
-        state.net.middle_1.near.conv1.weight, text_to_image.new_state().net.middle_1.near.conv1.weight
-    )
+    weight = "middle_1.near.conv1.weight"
+    weights = [state.net.get_parameter(weight), first.net.get_parameter(weight), new_state().net.get_parameter(weight)]
+    assert not torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[1], weights[2])
+    assert not (tmp_path / "checkpoints" / "unfinished" / "text_to_image_first.safetensors").exists()
+
+
+def test_the_second_part_of_training_begins_where_the_first_one_ended():
+    weights = {name: value + 1 for name, value in pretrained.text_unet().state_dict().items()}
+    state = text_to_image.new_state(weights, seed=1)
+    for net in (state.net, state.ema):
+        assert all(torch.equal(value, weights[name]) for name, value in net.state_dict().items())
 
 
 def test_the_nearest_is_found_and_its_distance_is_that_of_one_number():

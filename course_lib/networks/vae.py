@@ -126,7 +126,11 @@ class VAE(nn.Module):
 
     def to_pictures(self, z: Tensor) -> Tensor:
         """The way back from what a diffusion model has drawn; pictures in [-1, 1]. Shapes as in ``decode``."""
-        return self.decode(z * self.latent_std + self.latent_mean).clamp(-1, 1)
+        return self.decode(self.unscaled(z)).clamp(-1, 1)
+
+    def unscaled(self, z: Tensor) -> Tensor:
+        """Latents as ``to_latents`` gives them, back to how ``encode`` does."""
+        return z * self.latent_std + self.latent_mean
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Pictures through the mean latents and back, (B, channels, H, W) in [-1, 1]: what the VAE keeps of them."""

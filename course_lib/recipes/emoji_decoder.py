@@ -51,7 +51,7 @@ def loss(vae: VAE, decoder: nn.Module, pictures: Tensor, generator: torch.Genera
     """The reconstruction error of notebook 04, on latents of the VAE that stays as it is."""
     latents = noisy_latents(vae, pictures, generator).to(best_device())
     with half_precision():
-        again = decoder(latents * vae.latent_std + vae.latent_mean)
+        again = decoder(vae.unscaled(latents))
     return reconstruction_error(pictures.to(best_device()), again.float())
 
 
