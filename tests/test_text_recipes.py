@@ -186,10 +186,17 @@ def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, da
     )
     for name, value in {"STEPS": 2, "FINISHING_STEPS": 1}.items():
         monkeypatch.setattr(text_to_image, name, value)
-    started, measured, shipped = [], [], []
-    new_state = text_to_image.new_state
+    started, begun_with, finished, measured, shipped = [], [], [], [], []
+    new_state, finishing_loss = text_to_image.new_state, text_to_image.finishing_loss
+
+    def start(weights=None, seed=0):
+        begun_with.append(weights)
+        started.append(new_state(weights, seed))
+        return started[-1]
+
+    monkeypatch.setattr(text_to_image, "new_state", start)
     monkeypatch.setattr(
-        text_to_image, "new_state", lambda *given, **named: started.append(new_state(*given, **named)) or started[-1]
+        text_to_image, "finishing_loss", lambda *given: finished.append(given[2]) or finishing_loss(*given)
     )
     monkeypatch.setattr(text_to_image, "measure", lambda *given: measured.append(given) or {"good": "very"})
     monkeypatch.setattr(text_to_image, "ship", lambda *given: shipped.append(given))
@@ -197,6 +204,9 @@ def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, da
     assert asked == [(text_to_image.SCENES, True)]
     first, second = started
     assert (first.step, first.seed, second.step, second.seed) == (2, 0, 1, 1)
+    assert begun_with[0] is None
+    assert all(torch.equal(value, begun_with[1][name]) for name, value in first.ema.state_dict().items())
+    assert finished == [second.net]  # in its only step
     ((name, _, state, _, quality),) = shipped
     assert (name, quality) == ("text_to_image", {"steps": "2 + 1", "good": "very"})
     assert state is second
