@@ -6,6 +6,7 @@ where it was made and not three files further down.
 """
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -42,13 +43,16 @@ def require_sides(name: str, value: Tensor, divisor: int) -> None:
 
 
 def require_between(name: str, value: float | Tensor, low: float, high: float) -> None:
-    """Refuse a number, or a tensor with any entry, outside [low, high]; NaN is outside."""
+    """Refuse a number, or a tensor with any entry, outside [low, high]; NaN is outside, and so is infinity, always."""
+    if not isinstance(value, Real | Tensor):
+        raise TypeError(f"{name} must be a number, but {value!r} came.")
     smallest, largest = (value.min().item(), value.max().item()) if isinstance(value, Tensor) else (value, value)
-    if not (low <= smallest and largest <= high):
+    if not (low <= smallest and largest <= high and math.isfinite(largest)):
         came = f"{smallest:g}" if smallest == largest else f"values from {smallest:g} to {largest:g}"
         if math.isnan(smallest) or math.isnan(largest):
             came = "NaN"
-        raise ValueError(f"{name} must lie between {low:g} and {high:g}, but {came} came.")
+        wanted = f"lie between {low:g} and {high:g}" if math.isfinite(high) else f"be finite and at least {low:g}"
+        raise ValueError(f"{name} must {wanted}, but {came} came.")
 
 
 def require_whole_number(name: str, value: object) -> None:

@@ -61,11 +61,16 @@ FILES = {
 
 TESTS = ["schedules", "forward", "denoisers", "sampling", "training", "metrics", "vae", "guidance", "muon", "text"]
 
+LAST_BUT_ONE = "of a picture's four axes, 2 is the last but one"
 COUNTED = "AdamW wants a count of steps in every state that it loads; of matrices nobody reads it"
 EQUIVALENT = {
     "metrics.py in_batches: 500 -> 501": "how many pictures go through a network at a time changes no answer",
     "muon.py step: 0.0 -> 1.0": COUNTED,
     "muon.py step: 1 -> 2": COUNTED,
+    "networks/vae.py reconstruction_error: -2 -> 2": LAST_BUT_ONE,
+    "networks/vae.py reconstruction_error: -2 -> 2 (number 2)": LAST_BUT_ONE,
+    "networks/vae.py draw: self.mean + (0.5 * self.log_var).exp() * noise_like(self.mean, generator) -> "
+    "self.mean - (0.5 * self.log_var).exp() * noise_like(self.mean, generator)": "noise is as likely as its opposite",
 }
 """Changes that cannot make a difference: the mutant's name, and why."""
 

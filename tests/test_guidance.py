@@ -141,9 +141,9 @@ def test_labels_are_guided_too_and_further_than_the_data_lie():
     assert means == pytest.approx([0, 1, 3], abs=0.05)  # equal deviations: guidance moves the mean along the line
 
 
-@pytest.mark.parametrize("w", [-0.1, math.nan, -math.inf])
+@pytest.mark.parametrize("w", [-0.1, math.nan, -math.inf, math.inf])
 def test_a_scale_that_makes_no_sense_is_refused(denoiser, w):
-    with pytest.raises(ValueError, match="w must lie between 0 and inf"):
+    with pytest.raises(ValueError, match="w must be finite and at least 0"):
         Guided(denoiser, w, torch.zeros(1, 1, 16))
 
 

@@ -206,6 +206,13 @@ def test_several_right_answers_share_the_probability():
     assert both.item() == pytest.approx(math.log(2) / 2, abs=1e-6)  # nothing to learn: an even choice, and one picture
 
 
+def test_several_pictures_of_one_text_share_the_probability():
+    pictures, texts = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0]])
+    loss = contrastive_loss(pictures, texts, torch.tensor([[True], [True]]), torch.tensor(1.0))
+    to_picture = math.log(math.e + 1) - 0.5  # half of it to each: the mean of log(1 + e) - 1 and log(1 + e)
+    assert loss.item() == pytest.approx(to_picture / 2, abs=1e-6)
+
+
 def test_fitting_captions_are_those_that_say_nothing_wrong():
     scenes = emoji.draw_scenes(40, torch.Generator().manual_seed(0))
     full = [captions.describe(scenes, row) for row in range(40)]
