@@ -162,7 +162,7 @@ def measure(pipe: TextToImage, data: Told) -> dict[str, str]:
         real = emoji.scaled(emoji.compose(scenes))
         latents = draw_prompts(encoder, guided, full_captions(scenes))
         drawn = in_batches(vae.to_pictures, latents)
-        others = emoji.Scene(*(field.roll(1) for field in scenes))
+        others = emoji.picked(scenes, torch.arange(MEASURED).roll(1))
         for kind, pictures, told in (
             ("real", real, scenes),
             ("reconstructed", in_batches(vae.reconstruct, real), scenes),
