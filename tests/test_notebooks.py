@@ -121,6 +121,18 @@ def test_short_cells(path):
 
 
 @each_notebook
+def test_times_are_taken_by_the_clock_that_waits_for_the_device(path):
+    """On a GPU, any other clock shows how fast work is handed over, not how fast it is done."""
+    code = "\n".join(cell.source for cell in cells(path, "code"))
+    assert not re.search(r"\bimport time\b|\bfrom time\b|%timeit|%%time", code)
+
+
+def test_recipes_take_times_by_that_clock_too():
+    library = {path.name for path in (TOP / "course_lib").rglob("*.py") if "perf_counter" in path.read_text("utf-8")}
+    assert library == {"device.py"}
+
+
+@each_notebook
 def test_no_path_of_any_machine(path):
     assert not re.search(r"/(home|root|Users|tmp|work)/\w", path.read_text(encoding="utf-8"))
 
