@@ -7,7 +7,7 @@
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,8 @@ from course_lib.device import best_device
 from course_lib.guidance import Guided
 from course_lib.metrics import in_batches
 from course_lib.networks.vae import VAE
-from course_lib.sampling import Step, last, sample
+from course_lib.pictures import Pictures, Walk
+from course_lib.sampling import last, sample
 from course_lib.training import generator_for
 
 GUIDANCE = 3.0  # prompts are followed best from 2 to 5: recipes/guidance_scales
@@ -40,6 +41,10 @@ class Encoder(Protocol):
 
 class UnknownWord(UserWarning):
     """A prompt has a word that the text encoder has never heard."""
+
+
+class IgnoredText(UserWarning):
+    """A prompt or a negative prompt does not do what it is for at this guidance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +70,9 @@ class TextToImage:
         guidance: float = GUIDANCE,
         steps: int = 25,
         seed: int = 0,
+        row: int = 0,
         negative: str | None = None,
-    ) -> Tensor:
+    ) -> Pictures:
         """Draw a picture for each prompt.
 
         Args:
@@ -74,18 +80,21 @@ class TextToImage:
             guidance: w, at least 0: 1 is what the network learned, more follows the prompt more closely.
             steps: of DDIM, in 1…T.
             seed: the same one gives the same pictures. Every row has noise of its own.
-            negative: what to stay away from.
+            row: of the first prompt. To draw picture k of several alone, hand over its prompt with row=k.
+            negative: what to stay away from; needs a guidance above 1.
 
         Returns:
-            (N, 3, 64, 64) uint8.
+            The pictures, 64×64: ``.save("car.png")`` writes them, ``.tensor`` is (N, 3, 64, 64) uint8.
 
         Raises:
             TypeError, ValueError: in one sentence, for anything else.
 
         Warns:
             UnknownWord: naming the known words that are spelt most like it.
+            IgnoredText: if a prompt or a negative prompt does not count at this guidance.
         """
-        return self.decode(last(self.watch(prompts, guidance=guidance, steps=steps, seed=seed, negative=negative)))
+        walk = self._walk(prompts, guidance, steps, seed, row, negative)
+        return Pictures(self.decode(last(walk)).tensor, captions=_listed(prompts))
 
     def watch(
         self,
@@ -94,32 +103,46 @@ class TextToImage:
         guidance: float = GUIDANCE,
         steps: int = 25,
         seed: int = 0,
+        row: int = 0,
         negative: str | None = None,
-    ) -> Iterator[Step]:
-        """The same, step by step: latents with their predictions, each of which ``decode`` turns into pictures."""
-        prompts = [prompts] if isinstance(prompts, str) else prompts
-        if not isinstance(prompts, Sequence):
-            raise TypeError(f"prompts must be a text or a list of texts, but {prompts!r} came.")
-        cond = self._read(prompts)  # (N, L, D)
-        times = self.denoiser.schedule.times(steps)
-        uncond = None if negative is None else self._read([negative])  # (1, L, D)
-        return sample(self.guided(guidance, uncond), self.noise(len(cond), seed), times, cond=cond)
+    ) -> Walk:
+        """The same, step by step: latents with their predictions, each of which ``decode`` turns into pictures.
+
+        ``watch(…).save("car.gif")`` makes a film of it.
+        """
+        return self._walk(prompts, guidance, steps, seed, row, negative)
 
     def guided(self, guidance: float = GUIDANCE, uncond: Tensor | None = None) -> Guided:
         """The denoiser that follows prompts at this scale, away from ``uncond``: the empty prompt unless told otherwise."""
         uncond = self._read([""]) if uncond is None else uncond
         return Guided(self.denoiser, guidance, uncond, self.along)
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """(N, 4, 16, 16) → (N, 3, 64, 64) uint8."""
-        return ((in_batches(self.vae.to_pictures, latents) + 1) * 127.5).round().to(torch.uint8)
+    def decode(self, latents: Tensor) -> Pictures:
+        """(N, 4, 16, 16) → N pictures of 64×64."""
+        return Pictures(((in_batches(self.vae.to_pictures, latents) + 1) * 127.5).round().to(torch.uint8))
 
-    def noise(self, count: int, seed: int) -> Tensor:
-        """(count, 4, 16, 16): row i depends on (seed, i) alone, whoever stands beside it."""
-        require_whole_number("seed", seed)
-        require_between("seed", seed, 0, 2**63 - 1)
-        rows = [torch.randn(LATENT, generator=generator_for(seed, row)) for row in range(count)]
+    def noise(self, count: int, seed: int, row: int = 0) -> Tensor:
+        """(count, 4, 16, 16): rows ``row``, row + 1 …; each depends on (seed, its number) alone, whoever stands beside it."""
+        for name, value in (("seed", seed), ("row", row)):
+            require_whole_number(name, value)
+            require_between(name, value, 0, 2**63 - 1)
+        rows = [torch.randn(LATENT, generator=generator_for(seed, number)) for number in range(row, row + count)]
         return torch.stack(rows).to(best_device())
+
+    def _walk(
+        self, prompts: str | Sequence[str], guidance: float, steps: int, seed: int, row: int, negative: str | None
+    ) -> Walk:
+        prompts = _listed(prompts)
+        cond = self._read(prompts)  # (N, L, D)
+        times = self.denoiser.schedule.times(steps)
+        uncond = None if negative is None else self._read([negative])  # (1, L, D)
+        guided, noise = self.guided(guidance, uncond), self.noise(len(cond), seed, row)
+        if negative and guidance <= 1:
+            said = "has no effect" if guidance == 1 else "is drawn instead of avoided"
+            _warn(f"negative {said} at guidance={guidance:g}: use a guidance above 1.", IgnoredText)
+        elif guidance == 0 and any(prompts):
+            _warn("prompts have no effect at guidance=0: use a guidance of 1 or more.", IgnoredText)
+        return Walk(sample(guided, noise, times, cond=cond), self.decode)
 
     def _read(self, texts: Sequence[str]) -> Tensor:
         with torch.no_grad():
@@ -127,5 +150,18 @@ class TextToImage:
         for text in texts:
             for word, like in self.encoder.unknown(text).items():
                 hint = f"; known words like it: {', '.join(like)}" if like else ""
-                warnings.warn(f"{word[:40]!r} is no word that the text encoder knows{hint}.", UnknownWord, stacklevel=4)
+                _warn(f"{word[:40]!r} is no word that the text encoder knows{hint}.", UnknownWord, deeper=1)
         return words
+
+
+def _listed(prompts: str | Sequence[str]) -> list[str]:
+    if isinstance(prompts, str):
+        return [prompts]
+    if not isinstance(prompts, Sequence):
+        raise TypeError(f"prompts must be a text or a list of texts, but {prompts!r} came.")
+    return list(prompts)
+
+
+def _warn(text: str, kind: type[UserWarning], deeper: int = 0) -> None:
+    """Warn, pointing to the line that called the pipeline: it stands above ``_walk`` and ``__call__`` or ``watch``."""
+    warnings.warn(text, kind, stacklevel=4 + deeper)

@@ -60,6 +60,6 @@ def test_it_fits_into_the_pipeline(encoder):
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     pipe = TextToImage(encoder, NetDenoiser(net, NoiseSchedule.cosine(), "v"), VAE(width=16).eval())
-    red, blue = pipe(["a red", "a blue"], steps=2)
+    red, blue = pipe(["a red", "a blue"], steps=2).tensor
     assert red.shape == (3, 64, 64)
     assert not torch.equal(red, blue)

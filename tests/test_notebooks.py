@@ -1,7 +1,6 @@
 """The saved notebooks, as a reader meets them: run in order, without errors, described in words, of a bearable size."""
 
 import ast
-import json
 import re
 from pathlib import Path
 
@@ -79,7 +78,7 @@ def test_every_figure_has_alternative_text_and_a_sentence_on_what_to_notice(path
 def test_begins_with_title_needs_time_and_aims(path):
     first = cells(path, "markdown")[0].source
     assert first.startswith(f"# {path.stem[:2]} · ")
-    for words in ("**You need**", "**Time**", "**You will be able to**", f"/blob/main/notebooks/{path.name})"):
+    for words in ("**You need**", "**Time**", "**You will be able to**"):
         assert words in first
 
 
@@ -137,57 +136,82 @@ def test_no_path_of_any_machine(path):
     assert not re.search(r"/(home|root|Users|tmp|work)/\w", path.read_text(encoding="utf-8"))
 
 
-# --- the cell that installs the course on Colab -----------------------------------------------------------------------
+# --- the cell that finds the course or installs it --------------------------------------------------------------------
 
 
-def test_all_notebooks_and_the_readme_name_the_same_address():
-    addresses = {stamped_address(path) for path in NOTEBOOKS}
-    assert len(addresses) == 1
-    assert addresses.pop() in (TOP / "README.md").read_text(encoding="utf-8")
+def test_all_notebooks_install_from_one_address_and_link_to_it():
+    (address,) = {stamped_address(path) for path in NOTEBOOKS}
+    for path in NOTEBOOKS:
+        title = cells(path, "markdown")[0].source
+        assert title.count("colab.research.google.com") == ("github.com" in address)
+
+
+def test_until_stamped_nothing_carries_an_address_that_others_could_register():
+    if stamped_address(NOTEBOOKS[0]):
+        pytest.skip("this copy is stamped with its publisher's address")
+    texts = [TOP / "README.md", TOP / "pyproject.toml", *NOTEBOOKS, *(TOP / "course_lib").rglob("*.py")]
+    found = {
+        (path.name, address)
+        for path in texts
+        for address in re.findall(r"(?:github|gitlab)\.com/([\w.-]+/[\w.-]+)", path.read_text(encoding="utf-8"))
+    }
+    assert found == {("colab.py", "NAME/REPOSITORY")}  # what the command asks for
 
 
 @pytest.fixture
 def two_notebooks(tmp_path):
-    old = "https://github.com/someone/old"
-    link = "[Open in Colab](https://colab.research.google.com/github/someone/old/blob/main/notebooks/{}.ipynb)"
     for name in ("00_a", "01_b"):
         new = nbformat.v4.new_notebook()
         new.cells = [
-            nbformat.v4.new_markdown_cell(link.format(name)),
-            nbformat.v4.new_code_cell(FIRST_CELL.format(repo=old)),
+            nbformat.v4.new_markdown_cell("# A title\n\n**You need** nothing."),
+            nbformat.v4.new_code_cell(FIRST_CELL.format(repo="")),
         ]
         nbformat.write(new, tmp_path / f"{name}.ipynb")
-    (tmp_path / "README.md").write_text(f"git clone {old}\n")
-    return tmp_path
+    return sorted(tmp_path.glob("*.ipynb"))
 
 
-def test_one_command_stamps_the_address_into_all(two_notebooks):
-    paths, readme = sorted(two_notebooks.glob("*.ipynb")), two_notebooks / "README.md"
-    for repo in ("https://github.com/me/my.fork", "https://github.com/you/yours.git"):
-        stamp(repo, paths, [readme])
-        assert {stamped_address(path) for path in paths} == {repo}
-        assert readme.read_text() == f"git clone {repo}\n"
-    for path in paths:
-        assert f"/github/you/yours/blob/main/notebooks/{path.name}" in path.read_text()
-        nbformat.validate(nbformat.read(path, as_version=4))
+@pytest.mark.parametrize(
+    ("given", "written", "linked"),
+    [
+        ("https://github.com/me/my.fork", "https://github.com/me/my.fork", "me/my.fork"),
+        ("https://github.com/you/yours.git", "https://github.com/you/yours.git", "you/yours"),
+        ("git@github.com:me/my-fork.git", "https://github.com/me/my-fork.git", "me/my-fork"),
+        ("ssh://git@github.com/me/fork", "https://github.com/me/fork", "me/fork"),
+        ("https://gitlab.example.org/a/b", "https://gitlab.example.org/a/b", None),
+        ("file:///home/me/course", "file:///home/me/course", None),
+    ],
+)
+def test_one_command_stamps_the_address_into_all(two_notebooks, given, written, linked):
+    before = [path.read_text(encoding="utf-8") for path in two_notebooks]
+    for first in (
+        "https://github.com/someone/old",
+        "git@github.com:someone/old.git",
+        "https://gitlab.example.org/someone/d",
+    ):
+        stamp(first, two_notebooks)
+        assert stamp(given, two_notebooks) == written
+        for path in two_notebooks:
+            assert stamped_address(path) == written
+            links = re.findall(r"/github/(.+)/blob/main/notebooks/(.+)\)", cells(path, "markdown")[0].source)
+            assert links == ([(linked, path.name)] if linked else [])
+            assert "someone" not in path.read_text(encoding="utf-8")
+            nbformat.validate(nbformat.read(path, as_version=4))
+    stamp("", two_notebooks)
+    assert [path.read_text(encoding="utf-8") for path in two_notebooks] == before
 
 
-@pytest.mark.parametrize("repo", ["", "my fork", 'https://x/y"; import os', "git@github.com:me/fork"])
+@pytest.mark.parametrize("repo", ["my fork", 'https://x/y"; import os', "git@github.com", "C:/course", "http://x/y"])
 def test_an_address_that_pip_cannot_use_is_refused(two_notebooks, repo):
     with pytest.raises(ValueError, match="the address must look like https://"):
-        stamp(repo, sorted(two_notebooks.glob("*.ipynb")), [])
+        stamp(repo, two_notebooks)
 
 
-def test_a_notebook_with_another_first_cell_is_refused(two_notebooks):
-    path = two_notebooks / "00_a.ipynb"
+def test_a_notebook_with_another_first_cell_is_refused_before_any_is_changed(two_notebooks):
+    path = two_notebooks[1]
     path.write_text(path.read_text().replace("invalidate_caches()", "invalidate_caches(1)"))
     with pytest.raises(ValueError, match="must begin with the course's set-up cell"):
-        stamped_address(path)
-
-
-def test_the_first_cell_is_one_that_python_can_read():
-    json.dumps(FIRST_CELL)
-    ast.parse(FIRST_CELL.format(repo="https://github.com/a/b"))
+        stamp("https://github.com/me/fork", two_notebooks)
+    assert stamped_address(two_notebooks[0]) == ""
 
 
 # --- the exercises ----------------------------------------------------------------------------------------------------

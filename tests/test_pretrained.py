@@ -162,7 +162,7 @@ def test_the_text_to_image_model_draws_what_its_prompts_say():
         assert drawn["object and colour"] >= 0.98 * real["object and colour"]
         assert drawn["all"] >= 0.97 * real["all"]
         scenes = emoji.centred(emoji.draw_scenes(100, torch.Generator().manual_seed(31), cells))
-        pictures = pipe(full_captions(scenes)).cpu() / 127.5 - 1
+        pictures = pipe(full_captions(scenes)).tensor / 127.5 - 1
         right = judged_right(pictures, scenes, pretrained.emoji_classifier())
         for what in ("object", "colour", "background", "size"):
             assert right[what].double().mean().item() == pytest.approx(drawn[what], abs=0.06), what

@@ -4,8 +4,10 @@ import math
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageSequence
 
 from course_lib.datasets import captions
 from course_lib.denoisers import NetDenoiser
@@ -14,7 +16,7 @@ from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.vae import VAE
 from course_lib.sampling import Step
 from course_lib.schedules import NoiseSchedule
-from course_lib.text_to_image import ALONG, TextToImage, UnknownWord
+from course_lib.text_to_image import ALONG, IgnoredText, TextToImage, UnknownWord
 from course_lib.tokenizer import Tokenizer
 
 
@@ -31,50 +33,111 @@ def pipe():
 
 
 def test_pictures_come_out_the_same_for_a_seed(pipe):
-    pictures = pipe(["a red car", "a blue owl"], steps=2)
+    pictures = pipe(["a red car", "a blue owl"], steps=2).tensor
     assert pictures.shape == (2, 3, 64, 64)
     assert pictures.dtype == torch.uint8
-    assert torch.equal(pictures, pipe(["a red car", "a blue owl"], steps=2))
-    assert not torch.equal(pictures, pipe(["a red car", "a blue owl"], steps=2, seed=1))
+    assert torch.equal(pictures, pipe(["a red car", "a blue owl"], steps=2).tensor)
+    assert not torch.equal(pictures, pipe(["a red car", "a blue owl"], steps=2, seed=1).tensor)
 
 
 def test_a_row_does_not_depend_on_its_neighbours(pipe):
-    alone, among = pipe("a red car", steps=2), pipe(["a red car", "a small blue owl on a grey background"], steps=2)
-    assert (alone[0].int() - among[0].int()).abs().max() <= 1
-    same = pipe(["a red car"] * 2, steps=2)
-    assert not torch.equal(same[0], same[1])  # noise of its own
+    prompts = ["a red car", "a small blue owl on a grey background", "a red car"]
+    among = pipe(prompts, steps=2).tensor
+    for row, prompt in enumerate(prompts):
+        alone = pipe(prompt, steps=2, row=row).tensor
+        assert (alone[0].int() - among[row].int()).abs().max() <= 1
+    assert (among[0].int() - among[2].int()).abs().max() > 1  # noise of its own
 
 
 def test_prompt_scale_and_negative_prompt_are_heard(pipe):
-    plain = pipe("a red car", steps=2)
+    plain = pipe("a red car", steps=2).tensor
     for other in (
         pipe("a blue car", steps=2),
         pipe("a red car", steps=2, guidance=1),
         pipe("a red car", steps=2, negative="a small owl"),
         pipe("a red car", steps=3),
     ):
-        assert (plain.int() - other.int()).abs().max() > 2
-    assert torch.equal(plain, pipe("a red car", steps=2, negative=""))
+        assert (plain.int() - other.tensor.int()).abs().max() > 2
+    assert torch.equal(plain, pipe("a red car", steps=2, negative="").tensor)
 
 
 def test_guidance_is_projected_unless_told_otherwise(pipe):
     plain = replace(pipe, along=1)
     for w, same in ((1, True), (4, False)):
         one, other = (each("a red car", guidance=w, steps=3) for each in (pipe, plain))
-        assert torch.equal(one, other) == same
+        assert torch.equal(one.tensor, other.tensor) == same
     assert (pipe.guided(4).along, plain.guided(4).along) == (ALONG, 1)
     assert 0 < ALONG < 1
 
 
-def test_at_scale_zero_the_prompt_is_not_heard(pipe):
-    assert torch.equal(pipe("a red car", guidance=0, steps=2), pipe("an owl", guidance=0, steps=2))
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"prompts": "a red car", "guidance": 0}, "prompts have no effect at guidance=0: use a guidance of 1 or more"),
+        ({"prompts": "a red car", "guidance": 1, "negative": "an owl"}, "negative has no effect at guidance=1: use a"),
+        ({"prompts": "a red car", "guidance": 0.5, "negative": "an owl"}, "negative is drawn instead of avoided at"),
+        ({"prompts": "a red car", "guidance": 0, "negative": "an owl"}, "negative is drawn instead of avoided at"),
+    ],
+)
+def test_a_text_that_does_nothing_is_named_at_the_line_that_asked(pipe, given, says):
+    for ask in (pipe, pipe.watch):
+        with pytest.warns(IgnoredText, match=says) as caught:
+            ask(**given, steps=1)
+        assert [warned.filename for warned in caught] == [__file__]
+
+
+def test_texts_that_count_are_not_complained_of(pipe):
+    pipe("", guidance=0, steps=1)  # a warning would be an error
+    pipe("a red car", guidance=1, steps=1)
+    pipe("a red car", guidance=1, negative="", steps=1)
+    pipe("a red car", guidance=1.5, negative="an owl", steps=1)
+
+
+def test_what_is_said_to_have_no_effect_has_none(pipe):
+    def drawn(*prompts, **options):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", IgnoredText)
+            return pipe(*prompts, steps=2, **options).tensor.int()
+
+    for one, other in [
+        (drawn("a red car", guidance=0), drawn("an owl", guidance=0)),
+        (drawn("a red car", guidance=1), drawn("a red car", guidance=1, negative="an owl")),
+        (drawn("a red car", guidance=0, negative="an owl"), drawn("an owl", guidance=1)),
+    ]:
+        assert (one - other).abs().max() <= 1
 
 
 def test_every_step_can_be_watched(pipe):
     steps = list(pipe.watch("a red car", steps=4))
     assert [step.t for step in steps] == [1000, 750, 500, 250, 0]
     assert all(isinstance(step, Step) for step in steps)
-    assert torch.equal(pipe.decode(steps[-1].x), pipe("a red car", steps=4))
+    assert torch.equal(pipe.decode(steps[-1].x).tensor, pipe("a red car", steps=4).tensor)
+
+
+def test_pictures_carry_their_prompts(pipe):
+    assert pipe(["a red car", "an owl"], steps=1).captions == ["a red car", "an owl"]
+    assert pipe("a red car", steps=1).captions == ["a red car"]
+
+
+def test_the_walk_is_saved_as_a_film_that_ends_in_the_picture(pipe, tmp_path):
+    pipe.watch("a red car", steps=4).save(tmp_path / "car.gif")
+    with Image.open(tmp_path / "car.gif") as film:
+        assert (film.n_frames, film.size, film.info["loop"]) == (5, (128, 128), 0)
+        ends = [np.asarray(frame.convert("RGB")).astype(int)[::2, ::2] for frame in ImageSequence.Iterator(film)]
+    drawn = np.asarray(pipe("a red car", steps=4)[0]).astype(int)
+    away = [abs(frame - drawn).mean() for frame in ends]
+    assert away[-1] < 12  # a GIF has 256 colours, and this picture is all noise
+    assert away[0] > 2 * away[-1]
+
+
+def test_a_walk_that_was_taken_already_is_not_saved_as_an_empty_film(pipe, tmp_path):
+    walk = pipe.watch("a red car", steps=2)
+    list(walk)
+    with pytest.raises(ValueError, match="this walk has been taken already: call watch"):
+        walk.save(tmp_path / "car.gif")
+    assert not (tmp_path / "car.gif").exists()
+    with pytest.raises(ValueError, match=r"a film cannot be saved as 'car.png': let the name end in \.gif\."):
+        pipe.watch("a red car", steps=2).save("car.png")
 
 
 def test_an_unknown_word_is_named_with_those_like_it(pipe):
@@ -89,15 +152,16 @@ def test_an_unknown_word_is_named_with_those_like_it(pipe):
 
 @pytest.mark.parametrize("given", [{"prompts": "an automobil"}, {"prompts": "a car", "negative": "an automobil"}])
 def test_the_warning_points_to_the_line_that_asked(pipe, given):
-    with pytest.warns(UnknownWord) as caught:
-        pipe(**given, steps=1)
-    assert [warned.filename for warned in caught] == [__file__]
+    for ask in (pipe, pipe.watch):
+        with pytest.warns(UnknownWord) as caught:
+            ask(**given, steps=1)
+        assert [warned.filename for warned in caught] == [__file__]
 
 
 @pytest.mark.parametrize("prompt", ["", "   ", "!?", "красная машина", "🚗🚗", "x" * 10_000])
 @pytest.mark.filterwarnings("ignore::course_lib.text_to_image.UnknownWord")
 def test_any_short_text_is_drawn(pipe, prompt):
-    assert pipe(prompt, steps=1).shape == (1, 3, 64, 64)
+    assert pipe(prompt, steps=1).tensor.shape == (1, 3, 64, 64)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +180,8 @@ def test_any_short_text_is_drawn(pipe, prompt):
         ("a car", {"steps": 2.5}, TypeError, "steps must be a whole number"),
         ("a car", {"seed": "x"}, TypeError, "seed must be a whole number"),
         ("a car", {"seed": -1}, ValueError, "seed must lie between 0"),
+        ("a car", {"row": -1}, ValueError, "row must lie between 0"),
+        ("a car", {"row": 1.0}, TypeError, "row must be a whole number"),
         ("a car", {"negative": 3}, TypeError, "a text must be a string, but 3 came"),
     ],
 )

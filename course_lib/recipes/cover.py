@@ -26,7 +26,7 @@ def out_of_noise(pipe: TextToImage) -> Tensor:
     """The way of the first prompt out of the noise, decoded at MOMENTS, (MOMENTS, 3, 64, 64) uint8."""
     steps = list(pipe.watch(PROMPTS[0], seed=SEED))
     chosen = torch.linspace(0, len(steps) - 1, MOMENTS).round().int().tolist()
-    return pipe.decode(torch.cat([steps[index].x for index in chosen]))
+    return pipe.decode(torch.cat([steps[index].x for index in chosen])).tensor
 
 
 def side_by_side(pictures: Tensor) -> Image.Image:
@@ -38,7 +38,7 @@ def side_by_side(pictures: Tensor) -> Image.Image:
 
 def main() -> None:
     pipe = text_to_image()
-    for name, pictures in {"noise_to_car": out_of_noise(pipe), "prompts": pipe(PROMPTS, seed=SEED)}.items():
+    for name, pictures in {"noise_to_car": out_of_noise(pipe), "prompts": pipe(PROMPTS, seed=SEED).tensor}.items():
         path = f"cover/{name}.png"
         with atomic_write(data_folder() / path) as partial:
             side_by_side(pictures).save(partial, "png", optimize=True)
