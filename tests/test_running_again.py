@@ -25,6 +25,7 @@ class Names(ast.NodeVisitor):
 
     def __init__(self, source: str) -> None:
         self.reads, self.binds, self.changes, self.random = set(), set(), set(), set()
+        self.imported: dict[str, str] = {}  # name -> the statement: the same import makes the same thing anywhere
         for statement in ast.parse(source).body:
             self.visit(statement)
         at_once, self.later = globals_within(symtable.symtable(source, "cell", "exec"))
@@ -72,8 +73,14 @@ class Names(ast.NodeVisitor):
         if isinstance(node, ast.Name) and node.id not in self.binds:
             self.changes.add(node.id)
 
-    def visit_alias(self, node):
-        self.binds.add((node.asname or node.name).split(".")[0])
+    def visit_Import(self, node):
+        for alias in node.names:
+            name = (alias.asname or alias.name).split(".")[0]
+            self.binds.add(name)
+            self.imported[name] = f"{getattr(node, 'module', '')}.{alias.name}"
+
+    def visit_ImportFrom(self, node):
+        self.visit_Import(node)
 
     def visit_FunctionDef(self, node):
         for part in (*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)):
@@ -115,7 +122,7 @@ def surprises(cells: dict[str, str]) -> list[str]:
         for name in own.later | own.reads:
             # A stub's function goes no further than the check beneath it, which hands one on under the same name.
             makers = [other for other in names if name in names[other].binds and not other.endswith("-stub")]
-            if len(makers) > 1:
+            if len({names[maker].imported.get(name, maker) for maker in makers}) > 1:
                 found.append(f"{cell} uses {name}, which is made in {', '.join(makers)}")
             if any(name in names[maker].random for maker in makers) and (makers != [cell] or name in own.later):
                 found.append(f"{cell} draws from {name}, which others draw from too")
@@ -144,7 +151,9 @@ def test_no_name_stands_for_two_things_where_it_matters(path):
         (["by = {}", "by['a'], other = 1, 2"], "1 changes by, which another cell has made"),
         (["g = torch.Generator().manual_seed(1)", "y = torch.randn(2, generator=g)"], "1 draws from g"),
         (["g = torch.Generator().manual_seed(1)\ndef f():\n    return draw(g)"], "0 draws from g"),
+        (["from a import f", "f()", "from b import f"], "1 uses f, which is made in 0, 2"),
         # none of these can surprise
+        (["from a import f", "f()", "from a import f"], ""),
         (["x = 1", "print(x)", "y = 2"], ""),
         (["x = 1\nprint(x)", "x = 2\nprint([x for _ in 'ab'])"], ""),
         (["for t in range(3):\n    print([t for _ in 'ab'])", "for t in range(2):\n    print(t)"], ""),
