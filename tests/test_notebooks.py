@@ -75,6 +75,13 @@ def test_every_figure_has_alternative_text_and_a_sentence_on_what_to_notice(path
 
 
 @each_notebook
+def test_no_plot_is_wider_than_the_page(path):
+    """JupyterLab shrinks what is wider than about 900 pixels, and its words with it."""
+    for cell in cells(path, "code"):
+        assert all(float(width) <= 9 for width in re.findall(r"figsize=\(([\d.]+),", cell.source)), cell.id
+
+
+@each_notebook
 def test_begins_with_title_needs_time_and_aims(path):
     first = cells(path, "markdown")[0].source
     assert first.startswith(f"# {path.stem[:2]} · ")
