@@ -67,6 +67,8 @@ def problems(path: Path, way: str) -> Iterator[str]:
                     client.execute_cell(cell, index)
                 except CellExecutionError as error:
                     yield f"{when} stops with {error.ename}: {error.evalue}"
+                    if turn == 0:  # what the cells below need is missing now: they would all stop
+                        return
                     continue
                 except (DeadKernelError, TimeoutError) as error:
                     yield f"{when} ends the run: {error}"
