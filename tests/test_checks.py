@@ -950,10 +950,10 @@ def of_lists(monkeypatch):
     [
         (filter(None, ["fo", "fi"]), "should return a list, but a filter came"),
         (("fo", "fi"), "should return a list, but a tuple came"),
-        ([filter(None, "fo"), "fi"], "The list should hold str, but it holds filter."),
-        ([2, None], "The list should hold str, but it holds NoneType and int."),
-        (["fo"], "returned: a list of 1 str, where a list of 2 str was expected"),
-        ([], "returned: a list of 0"),
+        ([filter(None, "fo"), "fi"], "The list should hold Python strs, but it holds filters."),
+        ([2, None], "The list should hold Python strs, but it holds NoneTypes and ints."),
+        (["fo"], "returned: a list of length 1, holding strs, where a list of length 2, holding strs"),
+        ([], "returned: a list of length 0, where"),
         (["fo", "no"], "The halves are not right. For one input it gives 0, where 1 is right."),
     ],
 )

@@ -423,11 +423,11 @@ def _require_kind(result: Any, expected: Any) -> None:
         raise WrongAnswerError(f"Your function should return a {wanted}, but a {type(result).__name__} came.")
     elif isinstance(expected, list | tuple):
         # How long it should be is for the trials to say, which know the usual mistakes.
-        wanted = {type(each).__name__ for each in expected}
-        strange = {type(each).__name__ for each in result} - wanted
+        wanted = _kinds(expected)
+        strange = _kinds(result) - wanted
         if wanted and strange:
             raise WrongAnswerError(
-                f"The {type(result).__name__} should hold {_listed(wanted)}, but it holds {_listed(strange)}."
+                f"The {type(result).__name__} should hold Python {_listed(wanted)}, but it holds {_listed(strange)}."
             )
 
 
@@ -484,8 +484,13 @@ def _kind(value: Any) -> str:
         grad = ", with gradients" if value.requires_grad else ""
         return f"a tensor of shape {tuple(value.shape)} and dtype {value.dtype}{grad}"
     if isinstance(value, list | tuple):
-        return f"a {type(value).__name__} of {len(value)} {_listed({type(each).__name__ for each in value})}"
+        holding = f", holding {_listed(_kinds(value))}" if value else ""
+        return f"a {type(value).__name__} of length {len(value)}{holding}"
     return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _kinds(values: Iterable[Any]) -> set[str]:
+    return {f"{type(value).__name__}s" for value in values}
 
 
 def _listed(names: set[str]) -> str:
