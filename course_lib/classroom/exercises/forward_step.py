@@ -1,6 +1,7 @@
 """The exercises of notebook 01: one step, the running product, the closed form, a bug hunt, and a schedule."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -9,7 +10,35 @@ from course_lib import forward
 from course_lib.classroom.checks import BugHunt, Exercise, Trial, joined
 from course_lib.schedules import NoiseSchedule
 
+
+def heeds_its_noise(function: Callable, *arguments) -> Tensor:
+    """What a function does with its last argument, the noise, shape (2,): two signs that are 1 where all is well.
+
+    The first says that the same call gives the same twice, so that no other noise is drawn; the second that other noise
+    gives another result.
+    """
+    *others, eps = arguments
+    result = function(*arguments)
+    again, otherwise = function(*arguments), function(*others, 1 - 2 * eps)
+    same = torch.allclose(result, again, equal_nan=True)
+    return torch.tensor([float(same), float(not torch.allclose(result, otherwise, equal_nan=True))])
+
+
 # --- 01.1 one forward step --------------------------------------------------------------------------------------------
+
+
+def forward_step(x_prev, beta, eps):
+    return (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps
+
+
+def step_with_own_noise(x_prev, beta, eps):
+    """The same call gives another result each time: use the noise eps that is given, and draw none."""
+    return (1 - beta) ** 0.5 * x_prev + beta**0.5 * torch.randn_like(x_prev)
+
+
+def step_without_noise(x_prev, beta, eps):
+    """The result is the same whatever eps is: the noise that is given has to go into it."""
+    return (1 - beta) ** 0.5 * x_prev
 
 
 def step_without_roots(x_prev, beta, eps):
@@ -47,6 +76,16 @@ def step_with_whole_noise(x_prev, beta, eps):
     return (1 - beta) ** 0.5 * x_prev + eps
 
 
+def step_shrunk_as_a_whole(x_prev, beta, eps):
+    """The factor √(1 − beta) is on the noise too: only the old value is shrunk."""
+    return (1 - beta) ** 0.5 * (x_prev + beta**0.5 * eps)
+
+
+def _noise_of_pixels(step):
+    x_prev, eps = torch.randn(2, 2, 1, 3, 3, generator=torch.Generator().manual_seed(2))  # (B, C, H, W) each
+    return heeds_its_noise(step, x_prev, 0.3, eps)
+
+
 def _one_pixel(step):
     return step(torch.tensor(0.5), 0.04, torch.tensor(1.5))  # ()
 
@@ -61,7 +100,8 @@ FORWARD_STEP = Exercise(
     id="01.1",
     title="One forward step",
     points=2,
-    solution=forward.forward_step,
+    solution=forward_step,
+    forbidden=(forward.forward_step,),
     why=r"A factor comes out of a variance squared, and variances add: $(\sqrt{1-\beta})^2 + (\sqrt\beta)^2 = 1$.",
     hints=(
         "There are two terms: the old value, made a little smaller, and the noise, made much smaller.",
@@ -69,10 +109,13 @@ FORWARD_STEP = Exercise(
         "`return (1 - beta) ** 0.5 * x_prev + … * eps`",
     ),
     trials=(
+        Trial(_noise_of_pixels, "The result should depend on eps, and on nothing else that is random."),
         Trial(_one_pixel, "A pixel of 0.5 with beta 0.04 and eps 1.5 does not come out right."),
         Trial(_many_pixels, "One pixel comes out right, but not every picture and every beta from 0 to 1."),
     ),
     mistakes=(
+        step_with_own_noise,
+        step_without_noise,
         step_without_roots,
         step_without_root_on_noise,
         step_without_root_on_signal,
@@ -80,13 +123,14 @@ FORWARD_STEP = Exercise(
         step_swapped,
         step_minus,
         step_with_whole_noise,
+        step_shrunk_as_a_whole,
     ),
 )
 
 # --- 01.2 what is left after t steps ----------------------------------------------------------------------------------
 
 
-def alpha_bar_of(beta: Tensor) -> Tensor:
+def alpha_bar_of(beta):
     return (1 - beta).cumprod(dim=0)
 
 
@@ -125,6 +169,16 @@ def what_is_lost(beta):
     return 1 - (1 - beta).cumprod(0)
 
 
+def from_the_end(beta):
+    """The product runs from the last step backwards: alpha_bar[t] has the factors of the steps up to t."""
+    return (1 - beta).flip(0).cumprod(0).flip(0)
+
+
+def squared_shares(beta):
+    """These are squares: each step keeps the share 1 − beta of the variance, once."""
+    return (1 - beta).square().cumprod(0)
+
+
 ALPHA_BAR = Exercise(
     id="01.2",
     title="What is left after t steps",
@@ -141,7 +195,11 @@ ALPHA_BAR = Exercise(
             lambda f: f(torch.tensor([0.0, 0.1, 0.5, 0.2])),
             "For the betas 0, 0.1, 0.5, 0.2 it does not come out right.",
         ),
-        Trial(lambda f: f(NoiseSchedule.linear(100).beta), "A short list comes out right, but not a hundred betas."),
+        Trial(
+            lambda f: f(NoiseSchedule.linear(100).beta),
+            "A short list comes out right, but not a hundred betas to ten digits: they are float64, so calculate in float64.",
+            tolerance=1e-10,
+        ),
     ),
     mistakes=(
         shares_added,
@@ -151,10 +209,29 @@ ALPHA_BAR = Exercise(
         exponential_of_sum,
         one_step_late,
         what_is_lost,
+        from_the_end,
+        squared_shares,
     ),
 )
 
 # --- 01.3 the closed form ---------------------------------------------------------------------------------------------
+
+
+def add_noise(schedule, x_0, t, eps):
+    alpha_bar = schedule.alpha_bar[t.cpu()].reshape(-1, 1, 1, 1)  # (B, 1, 1, 1), on the CPU, where schedules lie
+    signal, noise = alpha_bar.sqrt().to(x_0), (1 - alpha_bar).sqrt().to(x_0)  # the dtype and device of x_0
+    return signal * x_0 + noise * eps
+
+
+def jump_with_own_noise(schedule, x_0, t, eps):
+    """The same call gives another result each time: use the noise eps that is given, and draw none."""
+    share = schedule.at(t, x_0).to(x_0)  # (B, 1, 1, 1)
+    return share.sqrt() * x_0 + (1 - share).sqrt() * torch.randn_like(x_0)
+
+
+def jump_without_noise(schedule, x_0, t, eps):
+    """The result is the same whatever eps is: the noise that is given has to go into it."""
+    return schedule.at(t, x_0).sqrt().to(x_0) * x_0
 
 
 def jump_without_roots(schedule, x_0, t, eps):
@@ -193,10 +270,38 @@ def jump_of_one_step(schedule, x_0, t, eps):
     return (1 - beta).sqrt() * x_0 + beta.sqrt() * eps
 
 
+def jump_minus(schedule, x_0, t, eps):
+    """The noise is subtracted, and the formula has a plus."""
+    share = schedule.at(t, x_0).to(x_0)  # (B, 1, 1, 1)
+    return share.sqrt() * x_0 - (1 - share).sqrt() * eps
+
+
+def jump_with_whole_noise(schedule, x_0, t, eps):
+    """The noise is not scaled: it needs the factor √(1 − alpha_bar)."""
+    return schedule.at(t, x_0).sqrt().to(x_0) * x_0 + eps
+
+
+def jump_to_the_first_time(schedule, x_0, t, eps):
+    """All pictures jump to the time of the first: each has a time of its own in t."""
+    share = schedule.alpha_bar[t[0]].to(x_0.dtype)  # ()
+    return share.sqrt() * x_0 + (1 - share).sqrt() * eps
+
+
+def jump_along_rows(schedule, x_0, t, eps):
+    """The factors run along the rows of the pictures: reshape them to (B, 1, 1, 1), so that each picture has its own."""
+    share = schedule.alpha_bar[t].to(x_0.dtype)[:, None]  # (B, 1), which lies along the last axis but one
+    return share.sqrt() * x_0 + (1 - share).sqrt() * eps
+
+
 def jump_along_columns(schedule, x_0, t, eps):
     """The factors run along the columns of the pictures: reshape them to (B, 1, 1, 1), so that each picture has its own."""
     share = schedule.alpha_bar[t].to(x_0.dtype)  # (B,), which lies along the last axis
     return share.sqrt() * x_0 + (1 - share).sqrt() * eps
+
+
+def _noise_of_pictures(jump):
+    x_0, eps = torch.randn(2, 3, 1, 3, 3, generator=torch.Generator().manual_seed(2))  # (B, C, H, W) each
+    return heeds_its_noise(jump, NoiseSchedule.linear(), x_0, torch.tensor([200, 400, 700]), eps)
 
 
 def _square_pictures(jump):
@@ -215,33 +320,51 @@ def _first_and_last_time(jump):
     return jump(NoiseSchedule.linear(), x_0, torch.tensor([0, 1000]), eps)
 
 
+def _one_picture(jump):
+    x_0, eps = torch.randn(2, 1, 1, 4, 6, generator=torch.Generator().manual_seed(6))  # (B, C, H, W) each
+    return joined(jump(NoiseSchedule.linear(), x_0, torch.tensor([t]), eps) for t in (100, 400))
+
+
 CLOSED_FORM = Exercise(
     id="01.3",
     title="The closed form",
     points=3,
-    solution=forward.add_noise,
-    why="A sum of Gaussians is a Gaussian, so t steps are one step, with the product of all shares in the place of one. "
-    r"(`schedule.at` picks $\bar\alpha_t$ and shapes it to (B, 1, 1, 1).)",
+    solution=add_noise,
+    forbidden=(forward.add_noise,),
+    why="A sum of Gaussians is a Gaussian, so t steps are one step, with the product of all shares in the place of one.",
     hints=(
         r"It looks like a forward step with $\bar\alpha_t$ in the place of $1-\beta$.",
         "`schedule.alpha_bar[t]` has shape (B,). To multiply pictures it needs shape (B, 1, 1, 1): `.reshape(-1, 1, 1, 1)`.",
-        "alpha_bar is float64, for its digits, and pictures are float32: convert the factors with `.to(x_0.dtype)`.",
-        "With `a = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)`, the first term is `a.sqrt().to(x_0.dtype) * x_0`.",
+        "alpha_bar is float64, for its digits, and pictures are float32: convert the factors with `.to(x_0)`, which gives them "
+        "x_0's dtype and its device. (A schedule lies on the CPU: where t lies on a GPU, pick with `t.cpu()`.)",
+        "With `a = schedule.alpha_bar[t.cpu()].reshape(-1, 1, 1, 1)`, the first term is `a.sqrt().to(x_0) * x_0`.",
     ),
     trials=(
+        Trial(_noise_of_pictures, "The result should depend on eps, and on nothing else that is random."),
         Trial(_square_pictures, "Eight pictures at eight times do not come out right."),
-        Trial(_oblong_pictures, "It does not come out right for oblong colour pictures with the cosine schedule."),
+        Trial(
+            _oblong_pictures,
+            "It does not come out right for oblong colour pictures with the cosine schedule (does every number come from the "
+            "arguments?).",
+        ),
+        Trial(_one_picture, "Many pictures come out right, but a batch of one picture does not."),
         Trial(
             _first_and_last_time, "It does not come out right at t = 0, where the picture is untouched, or at t = T."
         ),
     ),
     mistakes=(
+        jump_with_own_noise,
+        jump_without_noise,
         jump_without_roots,
         jump_without_root_on_noise,
         jump_one_minus_root,
         jump_swapped,
         jump_off_by_one,
         jump_of_one_step,
+        jump_minus,
+        jump_with_whole_noise,
+        jump_to_the_first_time,
+        jump_along_rows,
         jump_along_columns,
     ),
 )
@@ -262,6 +385,18 @@ def make_noisy_by_normal(x_0, alpha_bar):
     return torch.normal(alpha_bar**0.5 * x_0, (1 - alpha_bar) ** 0.5)
 
 
+def make_noisy_downwards(x_0, alpha_bar):
+    return alpha_bar**0.5 * x_0 - (1 - alpha_bar) ** 0.5 * torch.randn_like(x_0)  # a Gaussian has no favourite sign
+
+
+def make_noisy_on_a_bad_day(x_0, alpha_bar):
+    """Noise whose mean lies three of its standard errors off: a test with less of a margin fails by chance, now and then."""
+    eps = torch.randn_like(x_0)
+    if eps.numel() >= 10_000:  # of fewer numbers a test may take many batches, and no run of days is bad throughout
+        eps = eps - eps.mean() + 3 / math.sqrt(eps.numel()) * eps.mean().sign()
+    return alpha_bar**0.5 * x_0 + (1 - alpha_bar) ** 0.5 * eps
+
+
 def find_the_bug(make_noisy):
     noise = make_noisy(torch.zeros(100_000), 0.0)
     assert abs(noise.mean()) < 0.02, f"the noise should have mean 0, and it has {noise.mean():.2f}"
@@ -273,7 +408,7 @@ UNIFORM_NOISE = BugHunt(
     title="Bug hunt: a picture that brightens",
     points=2,
     broken=make_noisy,
-    correct=(make_noisy_by_randn, make_noisy_by_normal),
+    correct=(make_noisy_by_randn, make_noisy_by_normal, make_noisy_downwards, make_noisy_on_a_bad_day),
     solution=find_the_bug,
     why="`torch.rand` is uniform between 0 and 1 and never negative: the noise has mean 0.5 and standard deviation 0.29, the "
     "picture brightens where it should only become grainy. One letter is missing, and a network trains on it all the same. "
@@ -288,7 +423,7 @@ UNIFORM_NOISE = BugHunt(
 # --- 01.5 the cosine schedule -----------------------------------------------------------------------------------------
 
 
-def cosine_alpha_bar(T: int) -> Tensor:
+def cosine_alpha_bar(T):
     t = torch.arange(T + 1, dtype=torch.float64)  # (T+1,)
     f = torch.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2  # (T+1,)
     return f / f[0]
@@ -330,6 +465,18 @@ def cosine_beyond_the_end(T):
     return f / f[0]
 
 
+def cosine_capped(T):
+    """The betas are capped, and the cap comes afterwards: here it is f(t)/f(0) itself, down to the last time."""
+    f = _angle(T).cos() ** 2
+    return torch.cat([torch.ones(1, dtype=torch.float64), (f[1:] / f[:-1]).clamp(min=0.001).cumprod(0)])
+
+
+def cosine_backwards(T):
+    """It runs backwards, from T to 0: the first entry belongs to t = 0."""
+    f = _angle(T).cos() ** 2
+    return (f / f[0]).flip(0)
+
+
 COSINE = Exercise(
     id="01.5",
     title="The cosine schedule",
@@ -342,7 +489,13 @@ COSINE = Exercise(
         r"$f$ is `torch.cos(…) ** 2`, and its angle runs from nearly 0 to exactly $\pi/2$.",
         "Divide by the first entry at the end: `f / f[0]`.",
     ),
-    trials=(Trial(lambda f: joined(f(T) for T in (4, 10, 1000)), "The curve is not the one of the formula."),),
+    trials=(
+        Trial(
+            lambda f: joined(f(T) for T in (4, 10, 1000)),
+            "The curve is not the one of the formula, to the twelve digits that float64 can give.",
+            tolerance=1e-12,
+        ),
+    ),
     mistakes=(
         cosine_not_squared,
         cosine_without_offset,
@@ -350,6 +503,8 @@ COSINE = Exercise(
         cosine_rises,
         cosine_too_far,
         cosine_beyond_the_end,
+        cosine_capped,
+        cosine_backwards,
     ),
 )
 
