@@ -572,6 +572,11 @@ def _batch_by_batch(drop):
     return torch.stack([gone.mean(), (dropped == 0).double().mean(), *spreads])
 
 
+def _neighbours_alike(drop):
+    gone = drop(torch.ones(20_000, dtype=torch.int64), 10, 0.5, torch.Generator().manual_seed(6)) == 10  # (20000,)
+    return (gone[1:] == gone[:-1]).double().mean().reshape(1)
+
+
 def _shares_dropped(drop):
     generator, labels = torch.Generator().manual_seed(1), torch.arange(20_000) % 10
     dropped = torch.stack([drop(labels, 10, p, generator) for p in (0.1, 0.33, 0.875)])  # (3, 20000)
@@ -625,6 +630,11 @@ DROP_LABELS = Exercise(
         # The tolerances are five standard deviations of the difference between two draws, or a little more.
         Trial(
             _batch_by_batch, "With p = 0.5 each label should be dropped or kept by a toss of its own.", tolerance=0.2
+        ),
+        Trial(
+            _neighbours_alike,
+            "Each label should have a toss of its own, and share it with no neighbour.",
+            tolerance=0.02,
         ),
         Trial(
             _shares_dropped, "With p = 0.1, 0.33 and 0.875 such shares of the labels should be dropped.", tolerance=0.02
