@@ -363,7 +363,7 @@ def one_minus_the_sum(beta):
     return 1 - beta.cumsum(0)
 
 
-@wrong("01.2", "float64")
+@wrong("01.2", "seven digits", "float64")
 def in_seven_digits(beta):
     return (1 - beta.float()).cumprod(0).to(beta.dtype)
 
@@ -1010,7 +1010,7 @@ def in_float32(T):
     return f / f[0]
 
 
-@wrong("01.5", "float64")
+@wrong("01.5", "seven digits", "float64")
 def in_float32_and_cast(T):
     f = angles(T, dtype=torch.float32).cos() ** 2
     return (f / f[0]).double()

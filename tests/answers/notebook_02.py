@@ -458,7 +458,7 @@ def taken_out_in_place(schedule, x_t, t, eps):
     return x_t / a.sqrt()
 
 
-@wrong("02.2", "course's own __call__")
+@wrong("02.2", "__call__")
 def by_a_denoiser(schedule, x_t, t, eps):
     return NetDenoiser(lambda x, t, cond: eps, schedule, "eps")(x_t, t).x_0
 
@@ -673,7 +673,7 @@ def v_used_up(schedule, x_t, t, v):
     return a.sqrt() * x_t - v.mul_(b.sqrt())
 
 
-@wrong("02.3", "course's own __call__")
+@wrong("02.3", "__call__")
 def v_by_a_denoiser(schedule, x_t, t, v):
     return NetDenoiser(lambda x, t, cond: v, schedule, "v")(x_t, t)[0]
 
@@ -831,7 +831,7 @@ def randomness_like(labels, null_class, probability, generator=None):
     return torch.where(torch.rand_like(labels, dtype=torch.float32) < probability, null_class, labels)
 
 
-@wrong("02.4", "from the generator itself")
+@wrong("02.4", "draw from it")
 def from_a_copy(labels, null_class, probability, generator=None):
     own = torch.Generator()
     if generator is not None:
@@ -839,7 +839,7 @@ def from_a_copy(labels, null_class, probability, generator=None):
     return torch.where(torch.rand(labels.shape, generator=own) < probability, null_class, labels)
 
 
-@wrong("02.4", "from the generator itself")
+@wrong("02.4", "draw from it")
 def from_the_seed(labels, null_class, probability, generator=None):
     if generator is not None:
         torch.manual_seed(generator.initial_seed())

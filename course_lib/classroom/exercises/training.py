@@ -554,7 +554,7 @@ def labels_dropped_without_generator(labels, null_class, probability, generator=
 
 
 def labels_dropped_from_the_seed(labels, null_class, probability, generator=None):
-    """Called again with the same generator it drops the same labels: draw from the generator itself, not from its seed."""
+    """Called again with the same generator it drops the same labels: draw from it, not from its seed or a copy."""
     fresh = torch.Generator().manual_seed(0 if generator is None else generator.initial_seed())
     return torch.where(torch.rand(labels.shape, generator=fresh) < probability, null_class, labels)
 
