@@ -144,12 +144,12 @@ def noise_in_full(x_prev, beta, eps):
     return eps + x_prev * math.sqrt(1 - beta)
 
 
-@wrong("01.1", "draw none")
+@wrong("01.1", "use the eps that it is handed")
 def noise_of_its_own(x_prev, beta, eps):
     return math.sqrt(1 - beta) * x_prev + math.sqrt(beta) * torch.randn(x_prev.shape)
 
 
-@wrong("01.1", "draw none")
+@wrong("01.1", "use the eps that it is handed")
 def noise_of_its_own_by_numpy(x_prev, beta, eps):
     drawn = torch.as_tensor(np.random.default_rng().standard_normal(tuple(x_prev.shape)), dtype=x_prev.dtype)
     return math.sqrt(1 - beta) * x_prev + math.sqrt(beta) * drawn
@@ -572,7 +572,7 @@ def time_of_the_first(schedule, x_0, t, eps):
     return a**0.5 * x_0 + (1 - a) ** 0.5 * eps
 
 
-@wrong("01.3", "draw none")
+@wrong("01.3", "use the eps that it is handed")
 def jump_by_noise_like(schedule, x_0, t, eps):
     return mixed(x_0, noise_like(x_0), schedule.alpha_bar[t].sqrt(), (1 - schedule.alpha_bar[t]).sqrt())
 
@@ -582,7 +582,7 @@ def picture_only(schedule, x_0, t, eps):
     return mixed(x_0, torch.zeros_like(eps), schedule.alpha_bar[t].sqrt(), (1 - schedule.alpha_bar[t]).sqrt())
 
 
-@wrong("01.3", "cosine schedule", "arguments")
+@wrong("01.3", "cosine schedule", "the same whatever schedule is")
 def always_linear(schedule, x_0, t, eps):
     a = NoiseSchedule.linear().alpha_bar[t]
     return mixed(x_0, eps, a.sqrt(), (1 - a).sqrt())

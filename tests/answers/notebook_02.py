@@ -210,12 +210,12 @@ def one_loss_a_picture(net, schedule, x_0, t, eps):
     return (asked(net, schedule, x_0, t, eps) - eps).square().mean(dim=(1, 2, 3))
 
 
-@wrong("02.1", "draw no times and no noise")
+@wrong("02.1", "two different results")
 def noise_of_its_own(net, schedule, x_0, t, eps):
     return in_one_line(net, schedule, x_0, t, torch.randn_like(x_0))
 
 
-@wrong("02.1", "draw no times and no noise")
+@wrong("02.1", "two different results")
 def times_of_its_own(net, schedule, x_0, t, eps):
     return in_one_line(net, schedule, x_0, torch.randint(1, schedule.T + 1, t.shape), eps)
 
@@ -225,7 +225,7 @@ def noise_of_a_fixed_seed(net, schedule, x_0, t, eps):
     return in_one_line(net, schedule, x_0, t, torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0)))
 
 
-@wrong("02.1", "cosine schedule", "arguments")
+@wrong("02.1", "cosine schedule")
 def linear_whatever_comes(net, schedule, x_0, t, eps):
     return in_one_line(net, NoiseSchedule.linear(), x_0, t, eps)
 
@@ -418,7 +418,7 @@ def columns(schedule, x_t, t, eps):
     return (x_t - (1 - a).sqrt() * eps) / a.sqrt()
 
 
-@wrong("02.2", "draw none")
+@wrong("02.2", "use the eps that it is handed")
 def guessed_noise(schedule, x_t, t, eps):
     return solved(schedule, x_t, t, torch.empty_like(x_t).normal_())
 
@@ -434,7 +434,7 @@ def float64_kept(schedule, x_t, t, eps):
     return (x_t - (1 - a).sqrt() * eps) / a.sqrt()
 
 
-@wrong("02.2", "cosine schedule", "arguments")
+@wrong("02.2", "cosine schedule")
 def linear_always(schedule, x_t, t, eps):
     return solved(NoiseSchedule.linear(), x_t, t, eps)
 
@@ -631,7 +631,7 @@ def rotated_columns(schedule, x_t, t, v):
     return a.sqrt() * x_t - (1 - a).sqrt() * v
 
 
-@wrong("02.3", "draw no noise")
+@wrong("02.3", "two different results")
 def v_drawn(schedule, x_t, t, v):
     return rotated(schedule, x_t, t, torch.randn(v.shape))
 
@@ -652,7 +652,7 @@ def linear_for_all(schedule, x_t, t, v):
     return rotated(NoiseSchedule.linear(), x_t, t, v)
 
 
-@wrong("02.3", "linear schedule", "arguments")
+@wrong("02.3", "linear schedule", "the same whatever schedule is")
 def cosine_for_all(schedule, x_t, t, v):
     return rotated(NoiseSchedule.cosine(), x_t, t, v)
 

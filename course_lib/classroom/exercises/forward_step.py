@@ -1,7 +1,6 @@
 """The exercises of notebook 01: one step, the running product, the closed form, a bug hunt, and a schedule."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,35 +9,11 @@ from course_lib import forward
 from course_lib.classroom.checks import BugHunt, Exercise, Trial, joined
 from course_lib.schedules import NoiseSchedule
 
-
-def heeds_its_noise(function: Callable, *arguments) -> Tensor:
-    """What a function does with its last argument, the noise, shape (2,): two signs that are 1 where all is well.
-
-    The first says that the same call gives the same twice, so that no other noise is drawn; the second that other noise
-    gives another result.
-    """
-    *others, eps = arguments
-    result = function(*arguments)
-    again, otherwise = function(*arguments), function(*others, 1 - 2 * eps)
-    same = torch.allclose(result, again, equal_nan=True)
-    return torch.tensor([float(same), float(not torch.allclose(result, otherwise, equal_nan=True))])
-
-
 # --- 01.1 one forward step --------------------------------------------------------------------------------------------
 
 
 def forward_step(x_prev, beta, eps):
     return (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps
-
-
-def step_with_own_noise(x_prev, beta, eps):
-    """The same call gives another result each time: use the noise eps that is given, and draw none."""
-    return (1 - beta) ** 0.5 * x_prev + beta**0.5 * torch.randn_like(x_prev)
-
-
-def step_without_noise(x_prev, beta, eps):
-    """The result is the same whatever eps is: the noise that is given has to go into it."""
-    return (1 - beta) ** 0.5 * x_prev
 
 
 def step_without_roots(x_prev, beta, eps):
@@ -81,11 +56,6 @@ def step_shrunk_as_a_whole(x_prev, beta, eps):
     return (1 - beta) ** 0.5 * (x_prev + beta**0.5 * eps)
 
 
-def _noise_of_pixels(step):
-    x_prev, eps = torch.randn(2, 2, 1, 3, 3, generator=torch.Generator().manual_seed(2))  # (B, C, H, W) each
-    return heeds_its_noise(step, x_prev, 0.3, eps)
-
-
 def _one_pixel(step):
     return step(torch.tensor(0.5), 0.04, torch.tensor(1.5))  # ()
 
@@ -109,13 +79,10 @@ FORWARD_STEP = Exercise(
         "`return (1 - beta) ** 0.5 * x_prev + … * eps`",
     ),
     trials=(
-        Trial(_noise_of_pixels, "The result should depend on eps, and on nothing else that is random."),
         Trial(_one_pixel, "A pixel of 0.5 with beta 0.04 and eps 1.5 does not come out right."),
         Trial(_many_pixels, "One pixel comes out right, but not every picture and every beta from 0 to 1."),
     ),
     mistakes=(
-        step_with_own_noise,
-        step_without_noise,
         step_without_roots,
         step_without_root_on_noise,
         step_without_root_on_signal,
@@ -236,17 +203,6 @@ def add_noise(schedule, x_0, t, eps):
     return signal * x_0 + noise * eps
 
 
-def jump_with_own_noise(schedule, x_0, t, eps):
-    """The same call gives another result each time: use the noise eps that is given, and draw none."""
-    share = schedule.at(t, x_0).to(x_0)  # (B, 1, 1, 1)
-    return share.sqrt() * x_0 + (1 - share).sqrt() * torch.randn_like(x_0)
-
-
-def jump_without_noise(schedule, x_0, t, eps):
-    """The result is the same whatever eps is: the noise that is given has to go into it."""
-    return schedule.at(t, x_0).sqrt().to(x_0) * x_0
-
-
 def jump_without_roots(schedule, x_0, t, eps):
     """This is what you get without the square roots: in the middle nearly half of the variance would be missing."""
     share = schedule.at(t, x_0).to(x_0)  # (B, 1, 1, 1)
@@ -312,11 +268,6 @@ def jump_along_columns(schedule, x_0, t, eps):
     return share.sqrt() * x_0 + (1 - share).sqrt() * eps
 
 
-def _noise_of_pictures(jump):
-    x_0, eps = torch.randn(2, 3, 1, 3, 3, generator=torch.Generator().manual_seed(2))  # (B, C, H, W) each
-    return heeds_its_noise(jump, NoiseSchedule.linear(), x_0, torch.tensor([200, 400, 700]), eps)
-
-
 def _square_pictures(jump):
     # As many pictures as columns: factors along the wrong axis raise no error, and must show.
     x_0, eps = torch.randn(2, 8, 1, 8, 8, generator=torch.Generator().manual_seed(3))  # (B, C, H, W) each
@@ -353,21 +304,14 @@ CLOSED_FORM = Exercise(
         "With `a = schedule.alpha_bar[t.cpu()].reshape(-1, 1, 1, 1)`, the first term is `a.sqrt().to(x_0) * x_0`.",
     ),
     trials=(
-        Trial(_noise_of_pictures, "The result should depend on eps, and on nothing else that is random."),
         Trial(_square_pictures, "Eight pictures at eight times do not come out right."),
-        Trial(
-            _oblong_pictures,
-            "It does not come out right for oblong colour pictures with the cosine schedule (does every number come from the "
-            "arguments?).",
-        ),
+        Trial(_oblong_pictures, "It does not come out right for oblong colour pictures with the cosine schedule."),
         Trial(_one_picture, "Many pictures come out right, but a batch of one picture does not."),
         Trial(
             _first_and_last_time, "It does not come out right at t = 0, where the picture is untouched, or at t = T."
         ),
     ),
     mistakes=(
-        jump_with_own_noise,
-        jump_without_noise,
         jump_without_roots,
         jump_without_root_on_noise,
         jump_one_minus_root,

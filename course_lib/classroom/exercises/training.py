@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from course_lib import training
 from course_lib.classroom.checks import BugHunt, Exercise, Trial, joined
-from course_lib.classroom.exercises.forward_step import heeds_its_noise
 from course_lib.denoisers import NetDenoiser
 from course_lib.forward import add_noise
 from course_lib.schedules import NoiseSchedule
@@ -19,17 +18,6 @@ from course_lib.schedules import NoiseSchedule
 def noise_loss(net, schedule, x_0, t, eps):
     x_t = add_noise(schedule, x_0, t, eps)  # (B, C, H, W)
     return (net(x_t, t) - eps).square().mean()
-
-
-def loss_with_own_noise(net, schedule, x_0, t, eps):
-    """The same call gives another loss each time: t and eps are given, so draw no times and no noise."""
-    eps = torch.randn_like(x_0)
-    return F.mse_loss(net(add_noise(schedule, x_0, t, eps), t), eps)
-
-
-def loss_without_noise(net, schedule, x_0, t, eps):
-    """The loss is the same whatever eps is: eps is the noise in x_t, and what the network should have said."""
-    return net(add_noise(schedule, x_0, t, torch.zeros_like(x_0)), t).square().mean()
 
 
 def loss_against_picture(net, schedule, x_0, t, eps):
@@ -111,11 +99,6 @@ class _Wavy(nn.Module):
         return self.factor * torch.sin(3 * x_t + t.reshape(-1, 1, 1, 1) / 300)
 
 
-def _noise_of_batch(loss):
-    x_0, eps = torch.randn(2, 3, 1, 3, 3, generator=torch.Generator().manual_seed(2))  # (B, C, H, W) each
-    return heeds_its_noise(loss, _Wavy(), NoiseSchedule.linear(), x_0, torch.tensor([200, 400, 700]), eps)
-
-
 def _value(loss):
     # As many pictures as columns: factors along the wrong axis raise no error, and must show.
     x_0, eps = torch.randn(2, 4, 1, 4, 4, generator=torch.Generator().manual_seed(1))  # (B, C, H, W) each
@@ -155,7 +138,6 @@ NOISE_LOSS = Exercise(
         "The mean of the squared differences: `(… - eps).square().mean()`.",
     ),
     trials=(
-        Trial(_noise_of_batch, "The loss should depend on eps, and on nothing else that is random."),
         Trial(_value, "The loss of four pictures does not come out right."),
         Trial(
             _gradient,
@@ -163,13 +145,10 @@ NOISE_LOSS = Exercise(
         ),
         Trial(
             _other_batches,
-            "It does not come out right for colour pictures with the cosine schedule, or for a batch of one picture (does "
-            "every number come from the arguments?).",
+            "It does not come out right for colour pictures with the cosine schedule, or for a batch of one picture.",
         ),
     ),
     mistakes=(
-        loss_with_own_noise,
-        loss_without_noise,
         loss_against_picture,
         loss_against_one_step,
         loss_on_clean_picture,
@@ -193,17 +172,6 @@ def x_0_from_eps(schedule, x_t, t, eps):
     alpha_bar = schedule.alpha_bar[t.cpu()].reshape(-1, 1, 1, 1)  # (B, 1, 1, 1), on the CPU, where schedules lie
     signal, noise = alpha_bar.sqrt().to(x_t), (1 - alpha_bar).sqrt().to(x_t)  # the dtype and device of x_t
     return (x_t - noise * eps) / signal
-
-
-def picture_with_own_noise(schedule, x_t, t, eps):
-    """The same call gives another picture each time: use the noise eps that is given, and draw none."""
-    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
-    return (x_t - (1 - share).sqrt() * torch.randn_like(x_t)) / share.sqrt()
-
-
-def picture_without_noise(schedule, x_t, t, eps):
-    """The result is the same whatever eps is: it is the noise that has to be taken out of x_t."""
-    return x_t / schedule.at(t, x_t).sqrt().to(x_t)
 
 
 def picture_not_divided(schedule, x_t, t, eps):
@@ -277,11 +245,6 @@ def picture_along_columns(schedule, x_t, t, eps):
     return (x_t - (1 - share).sqrt() * eps) / share.sqrt()
 
 
-def _noise_of_answer(invert):
-    x_t, eps = torch.randn(2, 3, 1, 3, 3, generator=torch.Generator().manual_seed(2))  # (B, C, H, W) each
-    return heeds_its_noise(invert, NoiseSchedule.linear(), x_t, torch.tensor([200, 400, 700]), eps)
-
-
 def _recovered(invert):
     # As many pictures as columns: factors along the wrong axis raise no error, and must show.
     x_0, eps = torch.randn(2, 6, 1, 4, 6, generator=torch.Generator().manual_seed(6))  # (B, C, H, W) each
@@ -315,19 +278,15 @@ FROM_EPS = Exercise(
         "by `.to(x_t)`.",
     ),
     trials=(
-        Trial(_noise_of_answer, "The result should depend on eps, and on nothing else that is random."),
         Trial(_recovered, "The pictures that went into add_noise do not come back.", tolerance=1e-3),
         Trial(
             _recovered_in_colour,
-            "It does not come out right for colour pictures with the cosine schedule (does every number come from the "
-            "arguments?).",
+            "It does not come out right for colour pictures with the cosine schedule.",
             tolerance=1e-3,
         ),
         Trial(_recovered_alone, "Many pictures come back, but a batch of one picture does not.", tolerance=1e-3),
     ),
     mistakes=(
-        picture_with_own_noise,
-        picture_without_noise,
         picture_not_divided,
         picture_divided_by_share,
         picture_plus_noise,
@@ -348,17 +307,6 @@ def x_0_from_v(schedule, x_t, t, v):
     alpha_bar = schedule.alpha_bar[t.cpu()].reshape(-1, 1, 1, 1)  # (B, 1, 1, 1), on the CPU, where schedules lie
     signal, noise = alpha_bar.sqrt().to(x_t), (1 - alpha_bar).sqrt().to(x_t)  # the dtype and device of x_t
     return signal * x_t - noise * v
-
-
-def rotated_with_own_noise(schedule, x_t, t, v):
-    """The same call gives another picture each time: everything is given, so draw no noise."""
-    share = schedule.at(t, x_t).to(x_t)  # (B, 1, 1, 1)
-    return share.sqrt() * x_t - (1 - share).sqrt() * torch.randn_like(x_t)
-
-
-def rotated_without_v(schedule, x_t, t, v):
-    """The result is the same whatever v is: it takes both x_t and v to rotate back."""
-    return schedule.at(t, x_t).sqrt().to(x_t) * x_t
 
 
 def noise_from_v(schedule, x_t, t, v):
@@ -462,18 +410,14 @@ FROM_V = Exercise(
         r"Work out $c\,x_t - s\,v$ on paper.",
     ),
     trials=(
-        Trial(_noise_of_answer, "The result should depend on v, and on nothing that is random."),
         Trial(_rotated_back, "It does not come out right with the cosine schedule."),
         Trial(
             _rotated_back_in_colour,
-            "It does not come out right for colour pictures with the linear schedule (does every number come from the "
-            "arguments?).",
+            "It does not come out right for colour pictures with the linear schedule.",
         ),
         Trial(_rotated_back_alone, "Many pictures come out right, but a batch of one picture does not."),
     ),
     mistakes=(
-        rotated_with_own_noise,
-        rotated_without_v,
         noise_from_v,
         rotated_backwards,
         rotated_swapped,
