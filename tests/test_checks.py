@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from course_lib import forward
 from course_lib.classroom import checks
 from course_lib.classroom.checks import BugHunt, Exercise, check, find, hints, show_answer, show_source
 from course_lib.classroom.exercises import EXERCISES
@@ -485,6 +486,8 @@ def test_the_courses_own_solution_is_no_answer(exercise, wrap, capsys):
 def test_the_librarys_function_that_does_the_same_is_no_answer_either(capsys):
     check("01.5", lambda T: NoiseSchedule.cosine(T).alpha_bar)
     assert "the course's own cosine" in capsys.readouterr().out
+    check("01.1", lambda x_prev, beta, eps: forward.forward_step(x_prev, beta, eps))
+    assert "the course's own forward_step" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("exercise_id", ["01.1", "01.3", "02.2", "03.5"])

@@ -198,12 +198,12 @@ def a_number(x_prev, beta, eps):
 
 @wrong("01.1", "torch.Tensor", "list")
 def a_list(x_prev, beta, eps):
-    return ((1 - beta) ** 0.5 * x_prev + beta**0.5 * eps).tolist()
+    return [(1 - beta) ** 0.5 * x_prev + beta**0.5 * eps]
 
 
 @wrong("01.1", "torch.Tensor", "ndarray")
 def an_array(x_prev, beta, eps):
-    return math.sqrt(1 - beta) * x_prev.numpy() + math.sqrt(beta) * eps.numpy()
+    return np.asarray(math.sqrt(1 - beta) * x_prev.numpy() + math.sqrt(beta) * eps.numpy())
 
 
 @wrong("01.1", "x_prev in place")

@@ -205,7 +205,7 @@ def a_number(net, schedule, x_0, t, eps):
     return F.mse_loss(asked(net, schedule, x_0, t, eps), eps).item()
 
 
-@wrong("02.1", "shape should be ()", "(3,)")
+@wrong("02.1", "shape should be ()", "(4,)")
 def one_loss_a_picture(net, schedule, x_0, t, eps):
     return (asked(net, schedule, x_0, t, eps) - eps).square().mean(dim=(1, 2, 3))
 
