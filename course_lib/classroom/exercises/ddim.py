@@ -212,6 +212,10 @@ DDPM_STEP = Exercise(
             tolerance=1e-4,
         ),
         Trial(
+            lambda step: each_its_own(step(LINEAR, _blank(400, (6, 5, 20, 30)), 300, None, seeded(2))),
+            "Every number should have noise of its own.",
+        ),
+        Trial(
             partial(
                 _ddpm_means,
                 (
@@ -223,10 +227,6 @@ DDPM_STEP = Exercise(
             ),
             "The mean of a step is right for the linear schedule and wrong for another, or for x of another shape.",
             tolerance=1e-4,
-        ),
-        Trial(
-            lambda step: each_its_own(step(LINEAR, _blank(400, (6, 5, 20, 30)), 300, None, seeded(2))),
-            "Every number should have noise of its own.",
         ),
         Trial(
             _ddpm_noise,
@@ -401,7 +401,7 @@ def _mark(x: Tensor, place: int) -> Tensor:
 def _diary(walk):
     """When a walk asks its denoiser, and which steps it has its rule take, by whose schedule: told by x itself, (1, 183).
 
-    Nothing else would do: the solution goes the same way beside the answer, so both would write into one list.
+    A list would not do: the solution goes the same way beside the answer, and would write into it too.
     """
     schedule, found = NoiseSchedule.linear(12, beta_end=0.5), []
 
@@ -410,16 +410,16 @@ def _diary(walk):
         return now.x + now.pred.x_0 + _mark(now.x, 13 + 13 * now.t + s) + (0 if right else _mark(now.x, 182))
 
     for times in ([12, 9, 4, 0], [12, 0], [10, 7, 3], [8, 6, 5, 2, 1]):
-        found.append(walk(_Telling(schedule), torch.zeros(1, 183), times, rule))
+        found.append(walk(_Telling(schedule), torch.zeros(1, 183), times, rule) > 0)
     return joined(found)
 
 
 def _needs_its_rule(walk):
-    """Whether another rule leads elsewhere, and whether a walk ends with the first guess; 1 or 0 each."""
+    """Whether another rule leads elsewhere, and whether a walk ends with the first guess."""
     denoiser, x = GaussianDenoiser(2.0, 0.5, LINEAR), torch.randn(4, 1, 2, 2, generator=seeded(11))
     one = walk(denoiser, x, [900, 500, 200], sampling.ddim_step)
     other = walk(denoiser, x, [900, 500, 200], _mixing_rule)
-    return torch.tensor([not torch.allclose(one, other), torch.allclose(one, denoiser(x, 900).x_0)]).float()
+    return torch.tensor([not torch.allclose(one, other), torch.allclose(one, denoiser(x, 900).x_0)])
 
 
 def _mixing_rule(schedule, now, s, previous=None, generator=None):
@@ -545,36 +545,41 @@ def _lists(choose, asked=((1000, 10), (1000, 7), (50, 3), (64, 9), (12, 5))):
 
 
 def _whole(choose):
-    return torch.tensor(float(all(type(t) is int for *_, times in _lists(choose) for t in times)))
+    return torch.tensor(all(type(t) is int for *_, times in _lists(choose) for t in times))
 
 
 def _ends(choose):
     """For each list: does it begin at T, at T − 1, and end at 0, at 1, and does it rise?"""
     return torch.tensor(
         [
-            [times[:1] == [T], times[:1] == [T - 1], times[-1:] == [0], times[-1:] == [1], times == sorted(times)]
+            [
+                times[:1] == [T],
+                times[:1] == [T - 1],
+                times[-1:] == [0],
+                times[-1:] == [1],
+                len(times) > 1 and times == sorted(times),
+            ]
             for T, _, times in _lists(choose)
-        ],
-        dtype=torch.float32,
+        ]
     )
 
 
 def _lengths(choose):
-    """For each list, whether it is too long, 1, or too short, −1."""
-    return torch.tensor([float(len(times) - (steps + 1)) for _, steps, times in _lists(choose)]).sign()
+    """For each list: is it too short, is it too long?"""
+    return torch.tensor([[len(times) < steps + 1, len(times) > steps + 1] for _, steps, times in _lists(choose)])
 
 
 def _even(choose, asked=((1000, 10), (1000, 7), (50, 3), (64, 9), (12, 5))):
     """For each list: is every gap T / steps, rounded up or down? Which way does not matter."""
     gaps = [(T / steps, -torch.tensor(times).diff()) for T, steps, times in _lists(choose, asked)]
-    return torch.tensor([float(len(gap) > 0 and (gap - wanted).abs().max() < 1) for wanted, gap in gaps])
+    return torch.tensor([len(gap) > 0 and bool((gap - wanted).abs().max() < 1) for wanted, gap in gaps])
 
 
 def _extremes(choose):
     """One step, and as many as there are times."""
     asked = ((1000, 1), (1000, 1000), (3, 3), (1, 1))
     return joined(
-        torch.tensor([float(times[:1] == [T]), times[-1:] == [0], len(times) == steps + 1, even])
+        torch.tensor([times[:1] == [T], times[-1:] == [0], len(times) == steps + 1, even])
         for (T, steps, times), even in zip(_lists(choose, asked), _even(choose, asked).tolist(), strict=True)
     )
 
@@ -687,10 +692,10 @@ def ddim_jumps_to_the_end(schedule, now, s, previous=None, generator=None):
 
 
 def _ddim_chance(step):
-    """1 if the same moment always leads to the same x_s, whatever the generator, else 0."""
+    """Whether the same moment always leads to the same x_s, whatever the generator."""
     now = _moment(LINEAR, 500)
     first, *others = (step(LINEAR, now, 300, None, each) for each in (seeded(1), seeded(2), None, None))
-    return torch.tensor(float(all(torch.allclose(first, other, equal_nan=True) for other in others)))
+    return torch.tensor(all(torch.allclose(first, other, equal_nan=True) for other in others))
 
 
 def _ddim_steps(cases, step):
