@@ -123,7 +123,7 @@ def _divergences(divergence):
     others = (
         _posterior(5, 3),
         _posterior(7, dtype=torch.float64),
-        Posterior(torch.ones(2, 3, 4), torch.full((2, 3, 4), -6)),
+        Posterior(torch.ones(2, 3, 4), torch.full((2, 3, 4), -6.0)),
     )
     return joined(divergence(posterior) for posterior in (standard, _posterior(), *others))
 
@@ -555,7 +555,7 @@ class _GaussianOfLabels(NamedTuple):
 
     def __call__(self, x_t, t, cond=None):
         labels = torch.zeros(len(x_t), 5) if cond is None else cond.float()  # (B, 5)
-        mean = 0.8 - labels @ torch.tensor([0.1, -0.2, 0.3, -0.25, 0.05])  # (B,)
+        mean = 0.8 - labels @ torch.tensor([0.1, -0.2, 0.3, -0.26, 0.07])  # (B,)
         return GaussianDenoiser(mean[:, None, None, None], 0.6, self.schedule)(x_t, t)
 
 
