@@ -282,10 +282,10 @@ def _shared_noise(draw):
 
 
 def _noise(draw):
-    """Of 200,000 numbers for each of four deviations, side by side in one posterior."""
-    log_var = torch.tensor([[-3.0, 0.0], [0.8, 2.0]])[..., None, None].repeat(1, 1, 400, 500)  # (2, 2, 400, 500)
-    z = draw(Posterior(torch.zeros_like(log_var), log_var), seeded(2))
-    return joined(shape_of_noise(one) for one in z.flatten(0, 1))
+    """Of 200,000 numbers each, in units of the deviation that they should have: five sigmas of chance are 0.016."""
+    log_var = torch.tensor([-3.0, 0.8, 2.0])[:, None, None].repeat(1, 400, 500)  # (3, 400, 500): in one posterior
+    z = draw(Posterior(torch.zeros_like(log_var), log_var), seeded(2)) / (0.5 * log_var).exp()
+    return joined(shape_of_noise(one) for one in z)
 
 
 def _gradient_kinds(draw):
@@ -313,7 +313,7 @@ DRAW = Exercise(
         Trial(partial(_draws, repeats), "Twice the same generator should give twice the same draw."),
         Trial(_means, "The mean of the draw, without its noise, does not come out right.", tolerance=1e-4),
         Trial(_shared_noise, "Every number should have noise of its own."),
-        Trial(_noise, "Mean or standard deviation of many draws do not come out right.", tolerance=0.015),
+        Trial(_noise, "Mean or standard deviation of many draws do not come out right.", tolerance=0.02),
         Trial(partial(_draws, moves_on), "The noise should be the generator's, and new at every call."),
         Trial(partial(_draws, needs_no_generator), "Without a generator, the noise should be torch's own."),
         Trial(_gradient_kinds, "The numbers are right, but their gradients by mean and log_var are not."),
