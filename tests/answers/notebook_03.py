@@ -160,7 +160,7 @@ def ddpm_of_a_cosine_schedule(schedule, now, s, previous=None, generator=None):
     return ddpm(NoiseSchedule.cosine(), now, s, generator)
 
 
-@wrong("03.1", "does not come from the generator")
+@wrong("03.1", "use the generator that it is handed")
 def ddpm_with_randn_like(schedule, now, s, previous=None, generator=None):
     return ddpm(schedule, now, s, generator, noise=torch.randn_like(now.x))
 
@@ -250,6 +250,30 @@ def ddpm_mean_only(schedule, now, s, previous=None, generator=None):
 @wrong("03.1", "mean of a step")
 def ddpm_subtracting(schedule, now, s, previous=None, generator=None):
     return ddpm(schedule, now, s, generator) - 0.1 * now.x * (s > 0)
+
+
+@wrong("03.1", "square roots are missing from the mean")
+def ddpm_without_roots(schedule, now, s, previous=None, generator=None):
+    a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
+    beta = 1 - a_t / a_s
+    mean = (a_s * beta * now.pred.x_0 + (1 - beta) * (1 - a_s) * now.x) / (1 - a_t)
+    return mean + (beta * (1 - a_s) / (1 - a_t)).sqrt() * noise_like(now.x, generator)
+
+
+@wrong("03.1", "term with x_t is missing")
+def ddpm_around_x_0(schedule, now, s, previous=None, generator=None):
+    a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
+    beta = 1 - a_t / a_s
+    mean = a_s.sqrt() * beta / (1 - a_t) * now.pred.x_0
+    return torch.addcmul(mean, (beta * (1 - a_s) / (1 - a_t)).sqrt().to(mean.dtype), noise_like(now.x, generator))
+
+
+@wrong("03.1", "guess of x_0 is missing")
+def ddpm_around_x_t(schedule, now, s, previous=None, generator=None):
+    a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
+    beta = 1 - a_t / a_s
+    mean = (1 - beta).sqrt() * (1 - a_s) / (1 - a_t) * now.x
+    return mean + (beta * (1 - a_s) / (1 - a_t)).sqrt() * noise_like(now.x, generator)
 
 
 @wrong("03.1", "in place")
@@ -707,6 +731,14 @@ def loop_from_the_very_top(denoiser, x, times, rule):
     return x
 
 
+@wrong("03.3", "Twice the same x")
+def loop_from_fresh_noise(denoiser, x, times, rule):
+    x = torch.randn_like(x)
+    for t, s in pairwise(times):
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None)
+    return x
+
+
 @wrong("03.3", "another schedule than the denoiser's")
 def loop_by_a_schedule_of_its_own(denoiser, x, times, rule):
     schedule = NoiseSchedule.cosine()
@@ -756,7 +788,7 @@ def loop_with_half_a_prediction(denoiser, x, times, rule):
     return x
 
 
-@wrong("03.3", "At every time but the last")
+@wrong("03.3", "at every time but the last")
 def loop_over_every_second_time(denoiser, x, times, rule):
     for t, s in pairwise(times[::2]):
         x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None)

@@ -13,7 +13,7 @@ from course_lib.forward import noise_like
 from course_lib.metrics import in_batches
 from course_lib.networks import vae as vae_network
 from course_lib.networks.vae import VAE
-from course_lib.sampling import ddim_step, last, sample
+from course_lib.sampling import ddim_step, ddpm_step, last, sample
 from course_lib.schedules import NoiseSchedule
 
 # --- 04.1 -------------------------------------------------------------------------------------------------------------
@@ -325,23 +325,23 @@ class Draw:
 right("04.2")(Draw())
 
 
-@wrong("04.2", "no gradient passes to mean or log_var")
+@wrong("04.2", "no gradient passes: no detach")
 def draw_cut_off(posterior, generator=None):
     return (posterior.mean + std_of(posterior) * noise_like(posterior.mean, generator)).detach()
 
 
-@wrong("04.2", "no gradient passes to mean or log_var")
+@wrong("04.2", "no gradient passes: no detach")
 def draw_of_torch_normal(posterior, generator=None):
     return torch.normal(posterior.mean, std_of(posterior), generator=generator)
 
 
-@wrong("04.2", "no gradient passes to mean or log_var")
+@wrong("04.2", "no gradient passes: no detach")
 def draw_as_data(posterior, generator=None):
     z = posterior.mean.data + std_of(posterior).data * noise_like(posterior.mean, generator)
     return z.requires_grad_()
 
 
-@wrong("04.2", "no gradient passes to mean or log_var")
+@wrong("04.2", "no gradient passes: no detach")
 @torch.no_grad()
 def draw_without_grad(posterior, generator=None):
     return posterior.mean + std_of(posterior) * noise_like(posterior.mean, generator)
@@ -359,12 +359,12 @@ def draw_around_a_detached_mean(posterior, generator=None):
     return posterior.mean.detach() + std_of(posterior) * noise_like(posterior.mean, generator)
 
 
-@wrong("04.2", "does not come from the generator")
+@wrong("04.2", "use the generator that it is handed")
 def draw_of_distributions(posterior, generator=None):
     return torch.distributions.Normal(posterior.mean, std_of(posterior)).rsample()
 
 
-@wrong("04.2", "does not come from the generator")
+@wrong("04.2", "use the generator that it is handed")
 def draw_with_randn_like(posterior, generator=None):
     return posterior.mean + std_of(posterior) * torch.randn_like(posterior.mean)
 
@@ -1023,7 +1023,18 @@ def scenes_for_one_label(vae, denoiser, noise, times, cond):
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=cond[:1].expand_as(cond))))
 
 
-@wrong("04.5", "do not come out right")
+@wrong("04.5", "same whatever noise is")
+def scenes_of_seeded_noise(vae, denoiser, noise, times, cond):
+    own = torch.randn(noise.shape, generator=torch.Generator().manual_seed(0))
+    return vae.to_pictures(last(sample(denoiser, own, times, cond=cond)))
+
+
+@wrong("04.5", "use the noise that it is handed")
+def scenes_by_ddpm(vae, denoiser, noise, times, cond):
+    return vae.to_pictures(last(sample(denoiser, noise, times, ddpm_step, cond=cond)))
+
+
+@wrong("04.5", "use the noise that it is handed")
 def scenes_of_its_own_noise(vae, denoiser, noise, times, cond):
     return vae.to_pictures(last(sample(denoiser, torch.randn_like(noise), times, cond=cond)))
 

@@ -63,11 +63,6 @@ def _drawn(schedule: NoiseSchedule, now: Step, s: int, generator: torch.Generato
     return mean + variance**0.5 * noise_like(now.x, generator)
 
 
-def ddpm_with_noise_of_its_own(schedule, now, s, previous=None, generator=None):
-    """The noise does not come from the generator. Twice the same generator should give twice the same step."""
-    return _drawn(schedule, now, s, None)
-
-
 def ddpm_with_noise_at_the_end(schedule, now, s, previous=None, generator=None):
     """Noise was added on the last step: at s = 0 there must be none. (The variance is not beta, which never vanishes.)"""
     mean, _, beta = _mean_and_variance(schedule, now, s)
@@ -239,7 +234,6 @@ DDPM_STEP = Exercise(
         Trial(partial(_ddpm_draws, needs_no_generator), "Without a generator, the noise should be torch's own."),
     ),
     mistakes=(
-        ddpm_with_noise_of_its_own,
         ddpm_with_noise_at_the_end,
         ddpm_with_beta,
         ddpm_with_beta_of_one_step,
@@ -377,6 +371,11 @@ def draw_by_a_rule_of_its_own(denoiser, x, times, rule):
     return _walk(denoiser, x, times, sampling.ddim_step)
 
 
+def draw_from_noise_of_its_own(denoiser, x, times, rule):
+    """Twice the same x ends in different pictures: begin with the x that is handed over, and draw nothing here."""
+    return _walk(denoiser, noise_like(x), times, rule)
+
+
 def draw_by_another_schedule(denoiser, x, times, rule):
     """The rule is handed another schedule than the denoiser's: hand over denoiser.schedule."""
     return _walk(denoiser, x, times, lambda schedule, now, s, *rest: rule(COSINE, now, s, *rest))
@@ -417,11 +416,11 @@ def _diary(walk):
 
 
 def _needs_its_rule(walk):
-    """Whether another rule leads elsewhere, and whether a walk ends with the first guess."""
+    """Whether another rule leads elsewhere, whether the same leads there again, and whether the end is the first guess."""
     denoiser, x = GaussianDenoiser(2.0, 0.5, LINEAR), torch.randn(4, 1, 2, 2, generator=seeded(11))
-    one = walk(denoiser, x, [900, 500, 200], sampling.ddim_step)
-    other = walk(denoiser, x, [900, 500, 200], _mixing_rule)
-    return torch.tensor([not torch.allclose(one, other), torch.allclose(one, denoiser(x, 900).x_0)])
+    rules = (sampling.ddim_step, sampling.ddim_step, _mixing_rule)
+    one, again, other = (walk(denoiser, x, [900, 500, 200], rule) for rule in rules)
+    return torch.tensor([torch.allclose(one, end) for end in (other, again, denoiser(x, 900).x_0)])
 
 
 def _mixing_rule(schedule, now, s, previous=None, generator=None):
@@ -458,8 +457,8 @@ LOOP = Exercise(
         Trial(_needs_its_rule, "The walk should go by the rule that is handed over."),
         Trial(
             _diary,
-            "At every time but the last it should ask the denoiser once, and have the rule step to the next time: "
-            "somewhere it does not.",
+            "What is asked and done on the way is not as it should be: ask the denoiser at every time but the last, and have "
+            "the rule step from there to the next time.",
         ),
         Trial(_arrivals, "Walks with an exact denoiser do not arrive where they should.", tolerance=1e-4),
     ),
@@ -474,6 +473,7 @@ LOOP = Exercise(
         draw_asking_at_s,
         draw_telling_s,
         draw_by_a_rule_of_its_own,
+        draw_from_noise_of_its_own,
         draw_by_another_schedule,
         draw_from_the_start_each_time,
     ),
@@ -484,11 +484,6 @@ LOOP = Exercise(
 
 def spread_times(schedule, steps):
     return [schedule.T * (steps - k) // steps for k in range(steps + 1)]
-
-
-def times_that_are_no_ints(schedule, steps):
-    """They are not Python ints: convert every one, by int(round(t)) or, for a whole tensor, by .round().int().tolist()."""
-    return [schedule.T * (steps - k) / steps for k in range(steps + 1)]
 
 
 def times_upwards(schedule, steps):
@@ -546,10 +541,6 @@ def _lists(choose, asked=((1000, 10), (1000, 7), (50, 3), (64, 9), (12, 5))):
         yield T, steps, choose(NoiseSchedule.linear(T, beta_end=0.5), steps)
 
 
-def _whole(choose):
-    return torch.tensor(all(type(t) is int for *_, times in _lists(choose) for t in times))
-
-
 def _ends(choose):
     """For each list: does it begin at T, at T − 1, and end at 0, at 1, and does it rise?"""
     return torch.tensor(
@@ -599,14 +590,12 @@ TIMES = Exercise(
         "Times are whole numbers: round with `//`. A fixed stride `T // steps` fails when steps does not divide T.",
     ),
     trials=(
-        Trial(_whole, "The times should be Python ints."),
         Trial(_ends, "The times should begin at T and end at 0, also when steps does not divide T."),
         Trial(_lengths, "There should be one time more than steps, also when steps does not divide T."),
         Trial(_even, "The times should fall evenly: every gap is T / steps, rounded up or down."),
         Trial(_extremes, "It should work for one step too, and for as many steps as there are times, steps = T."),
     ),
     mistakes=(
-        times_that_are_no_ints,
         times_upwards,
         times_without_end,
         times_without_start,
