@@ -44,12 +44,6 @@ def drop_to_words(captions, probability, generator):
     return ["no caption" if gone else caption for caption, gone in zip(captions, dropped.tolist(), strict=True)]
 
 
-def drop_to_nothing(captions, probability, generator):
-    """The list holds something that is no text: the empty text, "", stands for a caption that is gone."""
-    dropped = torch.rand(len(captions), generator=generator) < probability
-    return [None if gone else caption for caption, gone in zip(captions, dropped.tolist(), strict=True)]
-
-
 def drop_in_the_same_places(captions, probability, generator):
     """Batch after batch, captions go in the same places: draw new numbers from the generator in every call."""
     count = round(probability * len(captions))
@@ -111,7 +105,7 @@ def _neither_nor(drop) -> Tensor:
     after = drop(list(captions), 0.5, torch.Generator().manual_seed(62))
     texts = [(new, old) for new, old in zip(after, captions, strict=False) if isinstance(new, str)]
     strange = [(new, old) for new, old in texts if new not in ("", old)]
-    parts = [set(new.split()) < set(old.split()) for new, old in strange if new not in captions]
+    parts = [set() < set(new.split()) < set(old.split()) for new, old in strange if new not in captions]
     kinds = (
         len(after) != len(captions),
         any(new in captions for new, _ in strange),
@@ -199,7 +193,6 @@ DROPPED = Exercise(
         drop_and_forget,
         drop_words,
         drop_to_words,
-        drop_to_nothing,
         drop_in_the_same_places,
         drop_without_generator,
         drop_the_others,
@@ -234,7 +227,7 @@ def guide_away(eps_uncond, eps_cond, w):
 
 
 def guide_only_towards(eps_uncond, eps_cond, w):
-    """The conditional prediction is merely made larger: go from the unconditional one towards it, and beyond."""
+    """This is w times eps_cond alone: w scales the difference, in brackets, and the way starts at eps_uncond."""
     return w * eps_cond
 
 
@@ -256,11 +249,6 @@ def guide_at_most_one(eps_uncond, eps_cond, w):
 def guide_one_less(eps_uncond, eps_cond, w):
     """This goes w - 1 times that far, so that w = 1 does not hear the prompt: at w = 1 the conditional one is right."""
     return eps_uncond + (w - 1) * (eps_cond - eps_uncond)
-
-
-def guide_without_brackets(eps_uncond, eps_cond, w):
-    """w scales eps_cond alone: put the difference eps_cond - eps_uncond in brackets."""
-    return eps_uncond + w * eps_cond - eps_uncond
 
 
 def guide_by_weighted_mean(eps_uncond, eps_cond, w):
@@ -298,7 +286,6 @@ FORMULA = Exercise(
         guide_off_by_one,
         guide_backwards,
         guide_away,
-        guide_without_brackets,
         guide_only_towards,
         guide_by_sum,
         guide_by_difference,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.classroom.checks import BugHunt, Exercise, Trial, joined
+from course_lib.classroom.checks import BugHunt, Exercise, Trial, WrongAnswerError, joined
 from course_lib.denoisers import GaussianDenoiser, Prediction
 from course_lib.networks.attention import attention
 from course_lib.networks.text import TextEncoder, contrastive_loss
@@ -185,10 +185,19 @@ def masked_from_the_end(scores, known):
     return torch.softmax(scores.masked_fill(~known.flip(-1)[:, None], -torch.inf), dim=-1)
 
 
+def masked_over_positions(scores, known):
+    """The softmax runs over the positions: for each of them, the weights of the words have to sum to one."""
+    return torch.softmax(scores.masked_fill(~known[:, None], -torch.inf), dim=1)
+
+
 def _masked(masked, positions: int, lengths: list[int], shift: float = 0.0) -> Tensor:
-    """Weights of texts with so many words each; shift raises all scores, of which a softmax knows nothing."""
+    """Weights of texts with so many words each; shift raises all scores, of which a softmax knows nothing.
+
+    NaN becomes -1, which can be compared: over the positions, the softmax of padding is NaN.
+    """
     scores = torch.randn(len(lengths), positions, max(lengths) + 1, generator=torch.Generator().manual_seed(52))
-    return masked(scores + shift, torch.arange(max(lengths) + 1) < torch.tensor(lengths)[:, None])
+    known = torch.arange(max(lengths) + 1) < torch.tensor(lengths)[:, None]  # (B, L)
+    return masked(scores + shift, known).nan_to_num(nan=-1.0)
 
 
 def _masked_in_other_sizes(masked) -> Tensor:
@@ -224,6 +233,7 @@ MASK = Exercise(
         masked_with_little,
         masked_for_the_last_text,
         masked_from_the_end,
+        masked_over_positions,
     ),
     forbidden=(attention,),
 )
@@ -366,16 +376,22 @@ def _loss_in_other_sizes(loss) -> Tensor:
 
 
 def _gradients(loss) -> Tensor:
-    """Of the loss by pictures and texts, (2 · 4, 5); zero where none arrives, and NaN where torch cannot say."""
+    """Of the loss by pictures and texts, (2 · 4, 5); zero where none arrives.
+
+    Only across the vectors: along them the encoders, which make them of length 1, let nothing through, so that a loss
+    may make them of length 1 once more.
+    """
     pictures, texts = (unit.requires_grad_() for unit in _pairs(4, 5))
     value = loss(pictures, texts, 4.0)
     if not value.requires_grad:
         return torch.zeros(8, 5)
     try:
         found = torch.autograd.grad(value, (pictures, texts), allow_unused=True, materialize_grads=True)
-    except RuntimeError:  # such as after an in-place change of what the gradient needs
-        return torch.full((8, 5), torch.nan)
-    return torch.cat(found)
+    except RuntimeError as error:  # such as after an in-place change of what the gradient needs
+        reason = str(error).split(": [")[0]
+        raise WrongAnswerError(f"The loss comes out right, but torch cannot compute its gradient: {reason}.") from error
+    found, units = torch.cat(found), torch.cat([pictures, texts]).detach()  # each (8, 5)
+    return found - (found * units).sum(dim=1, keepdim=True) * units
 
 
 CONTRASTIVE = Exercise(
@@ -428,7 +444,7 @@ def draw_prompts(prompts, encoder, denoiser, vae, noise, times):
 
 
 def prompts_from_fresh_noise(prompts, encoder, denoiser, vae, noise, times):
-    """Drawn twice from the same noise, the pictures differ: start from the noise that is given, and walk by DDIM."""
+    """Drawn twice from the same noise, the pictures differ: start from it, walk by DDIM, and draw no random numbers."""
     return vae.to_pictures(last(sample(denoiser, torch.randn_like(noise), times, cond=encoder.encode(prompts))))
 
 
