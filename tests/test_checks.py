@@ -343,7 +343,7 @@ def drop_by_bernoulli(captions, probability, generator):
 
 
 def one_call_conditional_first(denoiser, x_t, t, cond, uncond, w):
-    eps = denoiser(x_t.repeat(2, 1), t, torch.cat([cond, uncond])).eps
+    eps = denoiser(x_t.repeat(2, 1, 1, 1), t, torch.cat([cond, uncond])).eps
     return eps[len(x_t) :] + w * (eps[: len(x_t)] - eps[len(x_t) :])
 
 
