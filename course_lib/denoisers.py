@@ -8,14 +8,22 @@ Three denoisers: a network (learned), and two that need no learning since the ex
 them the yardstick for the first. ``Clipped`` wraps any of them.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.arguments import require_between, require_tensor, require_whole_number
-from course_lib.schedules import NoiseSchedule
+from course_lib.arguments import (
+    require_between,
+    require_finite,
+    require_rows,
+    require_same_shape,
+    require_tensor,
+    require_whole_number,
+)
+from course_lib.schedules import NoiseSchedule, require_schedule
 
 
 class Prediction(NamedTuple):
@@ -45,6 +53,7 @@ def signal_and_noise(schedule: NoiseSchedule, t: int | Tensor, x_t: Tensor) -> t
 
     At t = 0 there is no noise to predict, and dividing by it would give NaN: refused.
     """
+    require_schedule(schedule)
     require_tensor("x_t", x_t)
     require_whole_number("t", t)
     require_between("t", t, 1, schedule.T)
@@ -75,12 +84,18 @@ class NetDenoiser:
     predicts: Literal["eps", "x_0", "v"]
 
     def __post_init__(self) -> None:
+        if not callable(self.net):
+            raise TypeError(
+                f"net must be a network, called as net(x_t, t, cond), but a {type(self.net).__name__} came."
+            )
+        require_schedule(self.schedule)
         if self.predicts not in ("eps", "x_0", "v"):
             raise ValueError(f'predicts must be "eps", "x_0" or "v", but {self.predicts!r} came.')
 
     def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
         signal, noise = signal_and_noise(self.schedule, t, x_t)
-        out = self.net(x_t, torch.as_tensor(t, device=x_t.device).expand(len(x_t)), cond)
+        out = self.net(x_t, torch.as_tensor(t).to(x_t.device).expand(len(x_t)), cond)
+        require_same_shape("what the network answers", out, "x_t", x_t)
         if self.predicts == "eps":
             return Prediction(x_0=(x_t - noise * out) / signal, eps=out)
         if self.predicts == "x_0":
@@ -89,6 +104,7 @@ class NetDenoiser:
 
     def target(self, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
         """What the network should have answered for the picture x_0 with noise eps at time t; the shape of x_0."""
+        require_same_shape("eps", eps, "x_0", x_0)
         if self.predicts == "eps":
             return eps
         if self.predicts == "x_0":
@@ -117,13 +133,20 @@ class IdealDenoiser:
     data: Tensor
     schedule: NoiseSchedule
 
+    def __post_init__(self) -> None:
+        require_finite("data", self.data)
+        require_rows("data", self.data)
+        require_schedule(self.schedule)
+
     def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
+        signal, noise = signal_and_noise(self.schedule, t, x_t)
         if x_t.shape[1:] != self.data.shape[1:]:
             raise ValueError(
                 f"x_t must hold rows of the data's shape {tuple(self.data.shape[1:])}, "
                 f"but its shape is {tuple(x_t.shape)}."
             )
-        signal, noise = signal_and_noise(self.schedule, t, x_t)
+        if x_t.dtype != self.data.dtype:
+            raise TypeError(f"x_t must have the dtype of the data, {self.data.dtype}, but its dtype is {x_t.dtype}.")
         x, points = x_t.flatten(1), self.data.flatten(1)  # (B, D), (N, D)
         signal_row, noise_row = signal.reshape(-1, 1), noise.reshape(-1, 1)  # (B, 1) or (1, 1)
         # |x - s p|² without the term |x|², which is the same for every point and drops out of the softmax
@@ -145,6 +168,11 @@ class GaussianDenoiser:
     std: float
     schedule: NoiseSchedule
 
+    def __post_init__(self) -> None:
+        require_between("mean", self.mean, -math.inf, math.inf)
+        require_between("std", self.std, 0, math.inf)
+        require_schedule(self.schedule)
+
     def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
         signal, noise = signal_and_noise(self.schedule, t, x_t)
         gain = signal * self.std**2 / (signal**2 * self.std**2 + noise**2)
@@ -164,6 +192,8 @@ class Clipped:
     high: float
 
     def __post_init__(self) -> None:
+        require_between("low", self.low, -math.inf, math.inf)
+        require_between("high", self.high, -math.inf, math.inf)
         if not self.low < self.high:
             raise ValueError(f"low must be below high, but low = {self.low} and high = {self.high} came.")
 

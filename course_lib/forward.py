@@ -6,11 +6,16 @@ since a sum of Gaussians is a Gaussian, any number of such steps can be taken at
 Source: Ho, Jain, Abbeel 2020, *Denoising Diffusion Probabilistic Models*, equations 2 and 4.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from course_lib.arguments import require_between, require_same_shape, require_tensor
-from course_lib.schedules import NoiseSchedule
+from course_lib.schedules import NoiseSchedule, require_schedule
+
+Generators = torch.Generator | Sequence[torch.Generator] | None
+"""Where noise comes from: one generator for all rows of a batch, one for each, or torch's own."""
 
 
 def forward_step(x_prev: Tensor, beta: float, eps: Tensor) -> Tensor:
@@ -42,12 +47,28 @@ def add_noise(schedule: NoiseSchedule, x_0: Tensor, t: int | Tensor, eps: Tensor
     Returns:
         :math:`x_t`, the shape and dtype of x_0; x_0 itself where t is 0.
     """
+    require_schedule(schedule)
     require_tensor("x_0", x_0)
     require_same_shape("eps", eps, "x_0", x_0)
     alpha_bar = schedule.at(t, x_0)
     return alpha_bar.sqrt().to(x_0) * x_0 + (1 - alpha_bar).sqrt().to(x_0) * eps
 
 
-def noise_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Standard Gaussian noise of x's shape, dtype and device, drawn on the CPU so that a seed means the same everywhere."""
-    return torch.randn(x.shape, dtype=x.dtype, generator=generator).to(x.device)
+def noise_like(x: Tensor, generator: Generators = None) -> Tensor:
+    """Standard Gaussian noise of x's shape, dtype and device, drawn on the CPU so that a seed means the same everywhere.
+
+    From one generator, what a row gets depends on how many rows there are. From a sequence of generators, one for each
+    row of x, it depends on the row's own alone.
+    """
+    require_tensor("x", x)
+    if generator is None or isinstance(generator, torch.Generator):
+        return torch.randn(x.shape, dtype=x.dtype, generator=generator).to(x.device)
+    if not isinstance(generator, Sequence) or not all(isinstance(each, torch.Generator) for each in generator):
+        raise TypeError(f"generator must be a torch.Generator, or one for each row, but {generator!r:.60} came.")
+    if x.ndim == 0 or len(generator) != len(x):
+        raise ValueError(
+            f"generator must hold one generator for each row of x, whose shape is {tuple(x.shape)}, "
+            f"but it holds {len(generator)}."
+        )
+    rows = [torch.randn(x.shape[1:], dtype=x.dtype, generator=each) for each in generator]
+    return torch.stack(rows).to(x.device) if rows else torch.empty_like(x)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_between
+from course_lib.arguments import require_between, require_same_shape, require_tensor, require_whole_number
 from course_lib.denoisers import Denoiser, Prediction, signal_and_noise
 from course_lib.schedules import NoiseSchedule
 
@@ -50,6 +50,7 @@ class Guided:
 
     def __post_init__(self) -> None:
         require_between("w", self.w, 0, math.inf)
+        require_tensor("uncond", self.uncond, floating=False)
         require_between("along", self.along, 0, 1)
 
     @property
@@ -57,11 +58,17 @@ class Guided:
         return self.denoiser.schedule
 
     def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor) -> Prediction:
+        require_tensor("cond", cond, floating=False)
         without, cond = padded_alike(self.uncond, cond)
+        if without.ndim != cond.ndim or without.shape[1:] != cond.shape[1:] or len(without) not in (1, len(cond)):
+            raise ValueError(
+                f"uncond must be a row like those of cond, whose shape is {tuple(cond.shape)}, "
+                f"but its shape is {tuple(without.shape)}."
+            )
         without = without.expand_as(cond)
         if self.w in (0, 1):
             return self.denoiser(x_t, t, cond if self.w else without)
-        twice = t if isinstance(t, int) or t.ndim == 0 else torch.cat([t, t])
+        twice = torch.cat([t, t]) if isinstance(t, Tensor) and t.ndim else t
         both = self.denoiser(torch.cat([x_t, x_t]), twice, torch.cat([without, cond]))
         x_0_without, x_0_with = both.x_0.chunk(2)
         change = x_0_with - x_0_without
@@ -76,6 +83,8 @@ def across(change: Tensor, x_0: Tensor) -> Tensor:
 
     .. math:: \Delta_\perp = \Delta - \frac{\langle\Delta, x_0\rangle}{\langle x_0, x_0\rangle}\,x_0
     """
+    require_tensor("x_0", x_0)
+    require_same_shape("change", change, "x_0", x_0)
     over_all = tuple(range(1, x_0.ndim))
     inside, length = ((part * x_0).sum(over_all, keepdim=True) for part in (change, x_0))
     return change - inside / length.clamp(min=torch.finfo(x_0.dtype).tiny) * x_0
@@ -96,6 +105,8 @@ class Within:
     high: int
 
     def __post_init__(self) -> None:
+        require_whole_number("low", self.low)
+        require_whole_number("high", self.high)
         if not 0 <= self.low <= self.high:
             raise ValueError(f"low must not be above high, nor below 0, but {self.low} and {self.high} came.")
 
@@ -104,6 +115,9 @@ class Within:
         return self.inside.schedule
 
     def __call__(self, x_t: Tensor, t: int, cond: Tensor | None = None) -> Prediction:
+        require_whole_number("t", t)
+        if isinstance(t, Tensor) and t.ndim:
+            raise ValueError(f"t must be one time for the whole batch, but its shape is {tuple(t.shape)}.")
         return (self.inside if self.low <= t <= self.high else self.outside)(x_t, t, cond)
 
 
@@ -111,5 +125,9 @@ def padded_alike(*texts: Tensor) -> list[Tensor]:
     """Encoded texts, (…, L, D), brought to one length L with zeros, which is padding; labels, (B,) or (B, K), as they are."""
     if all(text.ndim < 3 for text in texts):
         return list(texts)
+    if any(text.ndim != 3 for text in texts):
+        raise ValueError(
+            f"texts must all be encoded, (…, L, D), but shapes {[tuple(text.shape) for text in texts]} came."
+        )
     longest = max(text.shape[1] for text in texts)
     return [torch.nn.functional.pad(text, (0, 0, 0, longest - text.shape[1])) for text in texts]

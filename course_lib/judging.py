@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from course_lib import oklab
-from course_lib.arguments import require_tensor
-from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, SIDE, SIZES, Scene, objects_of, rgb_of
+from course_lib.arguments import require_axes, require_batch, require_finite, require_rows, require_tensor
+from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, SIDE, SIZES, Scene, objects_of, require_scenes, rgb_of
 from course_lib.metrics import in_batches
 
 _DIFFERS = 0.06  # distance in OKLab from the background at which a pixel counts as the object's: just seen by the eye
@@ -59,6 +59,9 @@ def judge(pictures: Tensor, classifier: nn.Module) -> dict[str, Tensor]:
 
 def judged_right(pictures: Tensor, scenes: Scene, classifier: nn.Module) -> dict[str, Tensor]:
     """Whether each picture shows what its scene says: as ``judge``, (B,) bool; and "all" of the four at once."""
+    require_scenes(scenes)
+    require_tensor("pictures", pictures)
+    require_batch("scenes.sprite", scenes.sprite, len(pictures))
     said = {
         "object": objects_of(scenes),
         "colour": scenes.colour,
@@ -71,11 +74,18 @@ def judged_right(pictures: Tensor, scenes: Scene, classifier: nn.Module) -> dict
 
 def shares(right: dict[str, Tensor]) -> dict[str, float]:
     """For each name the share of True in its bool, (B,), rounded to four digits: what ``judged_right`` found, in short."""
+    for what, each in right.items():
+        require_rows(f'right["{what}"]', each)
+        if each.dtype != torch.bool:
+            raise TypeError(f'right["{what}"] must be bool, but its dtype is {each.dtype}.')
     return {what: round(each.double().mean().item(), 4) for what, each in right.items()}
 
 
 def main_colour(pixels: Tensor) -> int:
     """The colour that most of (N, 3) sRGB pixels in [0, 1] are nearest to, an index into COLOURS."""
+    require_tensor("pixels", pixels)
+    require_axes("pixels", pixels, "N", 3)
+    require_rows("pixels", pixels)
     return int(_votes(oklab.to_oklab(pixels.float())[None], torch.ones(1, len(pixels), dtype=torch.bool)).argmax())
 
 
@@ -120,7 +130,7 @@ def _differs(pixels: Tensor) -> Tensor:
 
 def _pixels(pictures: Tensor) -> Tensor:
     """(B, 3, H, W) in [-1, 1] → (B, H, W, 3) OKLab."""
-    require_tensor("pictures", pictures)
+    require_finite("pictures", pictures)
     if pictures.ndim != 4 or pictures.shape[1] != 3 or min(pictures.shape[2:]) < 8:
         raise ValueError(
             f"pictures must have shape (B, 3, H, W), at least 8 pixels a side, but it is {tuple(pictures.shape)}."

@@ -19,7 +19,18 @@ import math
 import torch
 from torch import Tensor, nn
 
-from course_lib.arguments import require_between, require_same_shape, require_tensor, require_whole_number
+from course_lib.arguments import (
+    require_axes,
+    require_batch,
+    require_between,
+    require_count,
+    require_finite,
+    require_labels,
+    require_rows,
+    require_same_shape,
+    require_tensor,
+    require_whole_number,
+)
 from course_lib.device import best_device
 
 
@@ -30,18 +41,21 @@ def frechet_distance(features_1: Tensor, features_2: Tensor) -> float:
 
 
 def mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Of a set of features, (N, D) with N > 1: shapes (D,) and (D, D), float64."""
-    require_tensor("features", features)
-    if features.ndim != 2 or len(features) < 2:
-        raise ValueError(f"features must have shape (N, D) with N > 1, but their shape is {tuple(features.shape)}.")
-    features = features.double()
+    """Of a set of features, (N, D) with N > 1: shapes (D,) and (D, D), float64, on the CPU."""
+    features = _features("features", features)
     return features.mean(dim=0), features.T.cov()
 
 
 def gaussian_frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov_2: Tensor) -> float:
     """The squared Fréchet distance between two Gaussians; means (D,), covariances (D, D), symmetric and not negative."""
+    gaussians = {"mean_1": mean_1, "cov_1": cov_1, "mean_2": mean_2, "cov_2": cov_2}
+    for name, each in gaussians.items():
+        require_finite(name, each)
+    require_axes("mean_1", mean_1, "D")
     require_same_shape("mean_2", mean_2, "mean_1", mean_1)
+    require_axes("cov_1", cov_1, len(mean_1), len(mean_1))
     require_same_shape("cov_2", cov_2, "cov_1", cov_1)
+    mean_1, cov_1, mean_2, cov_2 = (each.detach().cpu().double() for each in gaussians.values())
     # tr (S1 S2)^½ = tr (S1^½ S2 S1^½)^½, whose matrix is symmetric: two symmetric eigenproblems, no complex numbers.
     root_1 = _symmetric_root(cov_1)
     eigenvalues = torch.linalg.eigvalsh(root_1 @ cov_2 @ root_1).clamp(min=0)
@@ -65,10 +79,10 @@ def precision_and_recall(real: Tensor, drawn: Tensor, neighbours: int = 3) -> tu
         real, drawn: features, (N, D) and (M, D), with more rows than ``neighbours``.
         neighbours: k, at least 1.
     """
-    require_same_shape("drawn[0]", drawn[0], "real[0]", real[0])
+    real, drawn = _features("real", real), _features("drawn", drawn)
+    require_axes("drawn", drawn, "M", real.shape[1])
     require_whole_number("neighbours", neighbours)
     require_between("neighbours", neighbours, 1, min(len(real), len(drawn)) - 1)
-    real, drawn = real.double(), drawn.double()
     return _share_within(drawn, real, neighbours), _share_within(real, drawn, neighbours)
 
 
@@ -80,7 +94,15 @@ def _share_within(points: Tensor, others: Tensor, neighbours: int) -> float:
 
 def mean_pairwise_distance(features: Tensor) -> float:
     """The mean Euclidean distance of two different ones of (N, D) with N > 1: 0 if all are the same."""
-    return torch.nn.functional.pdist(features.double()).mean().item()
+    return torch.nn.functional.pdist(_features("features", features)).mean().item()
+
+
+def _features(name: str, features: Tensor) -> Tensor:
+    """(N, D) with N > 1, finite, as float64; on the CPU, since not every GPU knows float64."""
+    require_finite(name, features)
+    if features.ndim != 2 or len(features) < 2:
+        raise ValueError(f"{name} must have shape (N, D) with N > 1, but their shape is {tuple(features.shape)}.")
+    return features.detach().cpu().double()
 
 
 def saturation(pictures: Tensor) -> float:
@@ -88,6 +110,8 @@ def saturation(pictures: Tensor) -> float:
 
     Pictures are (N, 3, H, W) in [-1, 1].
     """
+    _require_pictures("pictures", pictures)
+    require_axes("pictures", pictures, "N", 3, "H", "W")
     rgb = (pictures + 1) / 2
     largest = rgb.amax(dim=1)  # (N, H, W)
     return ((largest - rgb.amin(dim=1)) / largest.clamp(min=1e-6)).mean().item()
@@ -96,18 +120,42 @@ def saturation(pictures: Tensor) -> float:
 @torch.no_grad()
 def in_batches(function: nn.Module, pictures: Tensor, size: int = 500) -> Tensor:
     """Apply a network's function to many pictures, ``size`` at a time on the best device; the answers, (N, …), on the CPU."""
+    require_tensor("pictures", pictures, floating=False)
+    require_count("size", size)
+    if not pictures.ndim:
+        raise ValueError("pictures must have rows, but its shape is ().")
     return torch.cat([function(batch.to(best_device())).cpu() for batch in pictures.split(size)])
 
 
 def accuracy(classifier: nn.Module, pictures: Tensor, labels: Tensor) -> float:
     """The share of pictures, (N, …), that the classifier gives their label, (N,); in [0, 1]."""
-    return (in_batches(classifier, pictures).argmax(dim=1) == labels.cpu()).double().mean().item()
+    require_rows("pictures", pictures)
+    require_batch("labels", labels, len(pictures))
+    votes = in_batches(classifier, pictures)  # (N, classes)
+    require_axes("what the classifier answers", votes, len(pictures), "classes")
+    require_labels("labels", labels, votes.shape[1])
+    return (votes.argmax(dim=1) == labels.cpu()).double().mean().item()
 
 
 def psnr(pictures: Tensor, others: Tensor) -> float:
     r"""Peak signal-to-noise ratio of two sets of pictures in [-1, 1], of one shape, in dB; larger is more alike.
 
     .. math:: 10\,\log_{10}\frac{2^2}{\text{mean squared error}}, \qquad 2 \text{ being the range of the values.}
+    It is infinite if they are the same.
     """
+    _require_pictures("pictures", pictures)
+    _require_pictures("others", others)
     require_same_shape("others", others, "pictures", pictures)
-    return 10 * math.log10(4 / (pictures - others).square().mean().item())
+    error = (pictures - others).square().mean().item()
+    return 10 * math.log10(4 / error) if error else math.inf
+
+
+def _require_pictures(name: str, pictures: Tensor) -> None:
+    """Refuse what cannot be pictures in [-1, 1], from which what a network draws may stick out a little, but not far."""
+    require_tensor(name, pictures)
+    require_rows(name, pictures)
+    if not -2 <= pictures.min() <= pictures.max() <= 2:  # NaN is refused, too
+        raise ValueError(
+            f"{name} must lie in [-1, 1], but values from {pictures.min():g} to {pictures.max():g} came: "
+            f"use {name} / 127.5 - 1 if they lie in 0…255."
+        )

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from course_lib.arguments import require_axes, require_between, require_count, require_tensor
 from course_lib.device import multiplies_in_bfloat16
 
 
@@ -26,6 +27,9 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     Each step applies a polynomial of fifth degree to the singular values, which lifts small ones the most. Half
     precision is enough, since only about one is asked for; it is used where it is fast.
     """
+    require_tensor("matrix", matrix)
+    require_axes("matrix", matrix, "M", "N")
+    require_count("steps", steps, at_least=0)
     x = matrix.bfloat16() if multiplies_in_bfloat16() else matrix
     x = x.T if x.shape[0] > x.shape[1] else x  # the product below is then the smaller of the two
     x = x / x.norm().clamp(min=1e-7)  # no singular value above one
@@ -54,6 +58,10 @@ class Muon(AdamW):
         momentum: float = 0.95,
         weight_decay: float = 0.01,
     ) -> None:
+        require_between("momentum", momentum, 0, 1)
+        ends = list(ends) if isinstance(ends, Iterable) else [ends]
+        if not all(isinstance(layer, nn.Module) for layer in ends):
+            raise TypeError(f"ends must be layers of the network, but {ends!r:.60} came.")
         at_the_ends = {parameter for layer in ends for parameter in layer.parameters()}
         hidden = {parameter for parameter in net.parameters() if parameter.ndim > 1} - at_the_ends
         others = [parameter for parameter in net.parameters() if parameter not in hidden]

@@ -1,19 +1,23 @@
 """Networks that ship with the course, each in one call, ready to use.
 
 Weights are safetensors: plain numbers, never code. A file's metadata says how it was made and how good it is;
-``describe("fashion")`` shows it.
+``describe("fashion")`` shows it. Files are read once, and each call gives a network of its own, so that whatever is done
+with one is done to no other.
+
+To go on training one, or to begin another network with its weights: ``training.trainable_copy``, ``training.warm_start``.
 """
 
 import copy
-from functools import cache
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import NamedTuple, TypeVar
 
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from course_lib.datasets import captions, emoji
-from course_lib.denoisers import Clipped, Denoiser, NetDenoiser
+from course_lib.denoisers import NetDenoiser
 from course_lib.device import on_best_device
 from course_lib.files import CourseFileError, atomic_write, data_folder, record_checksum, shipped_file
 from course_lib.networks.classifier import Classifier
@@ -24,6 +28,9 @@ from course_lib.networks.vae import VAE
 from course_lib.schedules import NoiseSchedule
 from course_lib.text_to_image import TextToImage
 from course_lib.tokenizer import Tokenizer
+from course_lib.training import misfit
+
+Loaded = TypeVar("Loaded")
 
 
 class PretrainedDiffusion(NamedTuple):
@@ -31,23 +38,38 @@ class PretrainedDiffusion(NamedTuple):
 
     net: nn.Module
     schedule: NoiseSchedule
-    denoiser: Denoiser
+    denoiser: NetDenoiser
 
 
-@cache
+def _read_once(load: Callable[[], Loaded]) -> Callable[[], Loaded]:
+    """``load``, called once; each call gives a copy of what it gave."""
+    original = cache(load)
+
+    @wraps(load)
+    def loaded() -> Loaded:
+        return copy.deepcopy(original())
+
+    return loaded
+
+
+@_read_once
 def fashion() -> PretrainedDiffusion:
-    """The diffusion model of Fashion-MNIST: 28×28 grey, labels 0…9, cosine schedule, predicts v (recipes/fashion.py)."""
+    """The diffusion model of Fashion-MNIST: 28×28 grey, labels 0…9, cosine schedule, predicts v (recipes/fashion.py).
+
+    Its denoiser is bare: ``Clipped(model.denoiser, -1, 1)`` keeps predictions within the range of pixels, around
+    ``Guided`` where there is guidance.
+    """
     net, schedule = load_weights(UNet(), "fashion"), NoiseSchedule.cosine()
-    return PretrainedDiffusion(net, schedule, Clipped(NetDenoiser(net, schedule, "v"), -1, 1))
+    return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
 
 
-@cache
+@_read_once
 def fashion_classifier() -> Classifier:
     """The judge of Fashion-MNIST pictures (recipes/fashion_classifier.py)."""
     return load_weights(Classifier(), "fashion_classifier")
 
 
-@cache
+@_read_once
 def emoji_classifier() -> Classifier:
     """The judge of the emoji pictures' objects, 64×64×3 in [-1, 1] (recipes/emoji_classifier.py)."""
     return load_weights(emoji_classifier_network(), "emoji_classifier")
@@ -58,23 +80,23 @@ def emoji_classifier_network() -> Classifier:
     return Classifier(channels=3, classes=len(emoji.OBJECTS), size=emoji.SIDE, widths=(32, 64, 128, 128))
 
 
-@cache
+@_read_once
 def emoji_vae() -> VAE:
     """The first stage of latent diffusion: pictures of 64×64×3 to latents of 16×16×4 and back (recipes/emoji_vae.py)."""
     return load_weights(VAE(), "emoji_vae")
 
 
-@cache
+@_read_once
 def text_to_image_vae() -> VAE:
     """The same latents as ``emoji_vae``'s, and a decoder trained further for what ``text_to_image`` draws of them:
     objects in the middle, outlines a little off (recipes/emoji_decoder.py).
     """
-    vae = copy.deepcopy(emoji_vae())
+    vae = emoji_vae()
     load_weights(vae.decoder, "emoji_decoder")
     return vae
 
 
-@cache
+@_read_once
 def emoji_latent() -> PretrainedDiffusion:
     """The diffusion model of the VAE's latents: 16×16×4, labels as in emoji.LABELS, predicts v (recipes/emoji_latent.py)."""
     net, schedule = load_weights(latent_unet(), "emoji_latent"), NoiseSchedule.cosine()
@@ -91,7 +113,7 @@ def text_encoder() -> TextEncoder:
     return contrastive_pair().text
 
 
-@cache
+@_read_once
 def contrastive_pair() -> ContrastivePair:
     """The text encoder with the picture encoder that taught it: captions and pictures in one space."""
     return load_weights(contrastive_pair_network(), "text_encoder")
@@ -102,7 +124,7 @@ def contrastive_pair_network() -> ContrastivePair:
     return ContrastivePair(TextEncoder(Tokenizer(captions.vocabulary())))
 
 
-@cache
+@_read_once
 def text_to_image() -> TextToImage:
     """Prompts to pictures of 64×64×3, everything in one call (recipes/text_to_image.py)."""
     net = load_weights(text_unet(), "text_to_image")
@@ -127,14 +149,16 @@ def load_weights(net: nn.Module, name: str) -> nn.Module:
         CourseFileError: if there is no such checkpoint, or its file is not as shipped, or holds another network.
     """
     with safe_open(shipped_file(_checkpoint(name)), framework="pt") as file:
-        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    try:
-        net.load_state_dict(weights)
-    except RuntimeError:
+        # Copies: tensors that lie in the file itself would keep it open, and Windows would not let it be replaced.
+        weights = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (not a dict)
+    differs = misfit(weights, net)
+    if differs:
         raise CourseFileError(
-            f"data/{_checkpoint(name)} holds a network of another shape than {type(net).__name__}: "
-            f"train it again with python -m course_lib.recipes.{name}"
-        ) from None
+            f"data/{_checkpoint(name)} holds a network of another shape than this {type(net).__name__} ({differs}): "
+            "load it as it was made, with a function of course_lib.pretrained; training.warm_start(net, trained) then "
+            "fills another network with the weights that fit."
+        )
+    net.load_state_dict(weights)
     return on_best_device(net).eval().requires_grad_(False)
 
 

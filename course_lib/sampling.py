@@ -9,17 +9,24 @@ equations 12, 16; Lu et al. 2022, *DPM-Solver++*, algorithm 2.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_between, require_tensor, require_whole_number
+from course_lib.arguments import (
+    require_between,
+    require_count,
+    require_finite,
+    require_rows,
+    require_tensor,
+    require_whole_number,
+)
 from course_lib.denoisers import Denoiser, Prediction
-from course_lib.forward import noise_like
-from course_lib.schedules import NoiseSchedule
+from course_lib.forward import Generators, noise_like
+from course_lib.schedules import NoiseSchedule, require_schedule
 
 
 class Step(NamedTuple):
@@ -30,7 +37,7 @@ class Step(NamedTuple):
     pred: Prediction | None
 
 
-Rule = Callable[[NoiseSchedule, Step, int, Step | None, torch.Generator | None], Tensor]
+Rule = Callable[[NoiseSchedule, Step, int, Step | None, Generators], Tensor]
 """rule(schedule, now, s, previous, generator) -> x_s: one step from now.t to s; previous is the step before now."""
 
 
@@ -39,7 +46,7 @@ def ddpm_step(
     now: Step,
     s: int,
     previous: Step | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
 ) -> Tensor:
     r"""Ancestral sampling: draw x_s from :math:`q(x_s \mid x_t, x_0)` with the predicted x_0 (Ho et al., equations 6 and 7).
 
@@ -50,6 +57,7 @@ def ddpm_step(
 
     With s = t-1 this is the paper's step; a larger step is the same formula. At s = 0 the noise vanishes by itself.
     """
+    _require_step(schedule, now, s)
     _require_downwards(now.t, s)
     a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
     beta = 1 - a_t / a_s
@@ -65,7 +73,7 @@ def ddim_step(
     now: Step,
     s: int,
     previous: Step | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
     *,
     eta: float = 0.0,
 ) -> Tensor:
@@ -77,6 +85,7 @@ def ddim_step(
     eta = 0 is deterministic and may also walk upwards, s > t (inversion); eta = 1 is ``ddpm_step``. To choose
     another eta, hand ``functools.partial(ddim_step, eta=0.5)`` to ``sample``.
     """
+    _require_step(schedule, now, s)
     require_between("eta", eta, 0, 1)
     a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
     if eta == 0:
@@ -92,7 +101,7 @@ def dpmpp_2m_step(
     now: Step,
     s: int,
     previous: Step | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
 ) -> Tensor:
     r"""DPM-Solver++(2M): DDIM, with x_0 extrapolated from the last two predictions (Lu et al., algorithm 2).
 
@@ -105,8 +114,12 @@ def dpmpp_2m_step(
     The first step has no previous prediction, and into s = 0, where :math:`\lambda` is infinite, nothing can be
     extrapolated: both are first order, that is, DDIM. Deterministic; the generator is not used.
     """
+    _require_step(schedule, now, s)
     if previous is None or s == 0:
         return ddim_step(schedule, now, s)
+    _require_step(schedule, previous, now.t)
+    if previous.t == now.t:
+        raise ValueError(f"previous must be at another time than now, but both are at {now.t}.")
     a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
     log_snr_half = 0.5 * schedule.snr.log()  # (T+1,): lambda
     h, h_previous = log_snr_half[s] - log_snr_half[now.t], log_snr_half[now.t] - log_snr_half[previous.t]
@@ -121,7 +134,7 @@ def sample(
     times: Sequence[int],
     rule: Rule = ddim_step,
     cond: Tensor | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
 ) -> Iterator[Step]:
     """Walk x along the given times, one denoiser call a step, and yield every moment on the way.
 
@@ -132,13 +145,17 @@ def sample(
             be 0. Downwards draws, upwards inverts, from the middle is image-to-image.
         rule: how to take one step.
         cond: handed to the denoiser, one row for each picture; None for none.
-        generator: for the rules that add noise; None for torch's own.
+        generator: for the rules that add noise; None for torch's own. From one generator, the noise of a picture depends
+            on how many are drawn together. From a sequence of generators, one for each row of x, it does not: picture k
+            of a batch comes out again when it is drawn alone, from its own start and its own generator.
 
     Yields:
         len(times) steps: the start with its prediction first, the result last, without one.
     """
     times = _checked_times(denoiser.schedule, times)
-    require_tensor("x", x)
+    require_finite("x", x)
+    if isinstance(cond, Tensor) and cond.ndim and len(cond) != len(x):
+        raise ValueError(f"cond must have a row for each of the {len(x)} rows of x, but it has {len(cond)}.")
     previous = None
     for t, s in pairwise(times):
         now = Step(t, x, denoiser(x, t, cond))
@@ -150,7 +167,12 @@ def sample(
 
 def last(steps: Iterator[Step]) -> Tensor:
     """Run a sampler to its end and return its result, x of the last step."""
-    return deque(steps, maxlen=1)[0].x
+    end = deque(steps, maxlen=1)
+    if not end:
+        raise ValueError(
+            "steps must hold a step, but there is none left: a walk is used up once, so call sample again."
+        )
+    return end[0].x
 
 
 def sample_many(
@@ -159,18 +181,25 @@ def sample_many(
     times: Sequence[int],
     rule: Rule = ddim_step,
     cond: Tensor | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
     size: int = 250,
 ) -> Tensor:
     """The results of ``sample`` alone, for more pictures than fit at once: ``size`` at a time.
 
     Arguments as of ``sample``. The answer, (N, …), is on the CPU.
     """
+    require_count("size", size)
+    require_tensor("x", x)
+    require_rows("x", x)
+    for name, each in (("cond", cond), ("generator", generator)):
+        if isinstance(each, Tensor | Sequence) and len(each) != len(x):
+            raise ValueError(f"{name} must have a row for each of the {len(x)} rows of x, but it has {len(each)}.")
     drawn = []
     for start in range(0, len(x), size):
         rows = slice(start, start + size)
         some = None if cond is None else cond[rows]
-        drawn.append(last(sample(denoiser, x[rows], times, rule, some, generator)).cpu())
+        own = generator[rows] if isinstance(generator, Sequence) else generator
+        drawn.append(last(sample(denoiser, x[rows], times, rule, some, own)).cpu())
     return torch.cat(drawn)
 
 
@@ -180,6 +209,12 @@ def _scale(factor: Tensor, x: Tensor) -> Tensor:
 
 
 def _checked_times(schedule: NoiseSchedule, times: Sequence[int]) -> list[int]:
+    require_schedule(schedule)
+    if not isinstance(times, Iterable):
+        raise TypeError(f"times must be a list of times such as schedule.times(50), but {times!r} came.")
+    times = list(times)
+    for t in times:
+        require_whole_number("times", t)
     times = [int(t) for t in times]
     if len(times) < 2:
         raise ValueError(f"times must hold at least a start and an end, but {times} came.")
@@ -191,7 +226,17 @@ def _checked_times(schedule: NoiseSchedule, times: Sequence[int]) -> list[int]:
     return times
 
 
+def _require_step(schedule: NoiseSchedule, now: Step, s: int) -> None:
+    require_schedule(schedule)
+    if now.pred is None:
+        raise ValueError(
+            f"a step from t = {now.t} needs a prediction there, but pred is None, as at the end of a walk."
+        )
+    for name, time, low in (("t", now.t, 1), ("s", s, 0)):
+        require_whole_number(name, time)
+        require_between(name, time, low, schedule.T)
+
+
 def _require_downwards(t: int, s: int) -> None:
-    require_whole_number("s", s)
     if not 0 <= s < t:
         raise ValueError(f"this rule adds noise and only walks down: s must lie in 0…{t - 1}, but s = {s} came.")

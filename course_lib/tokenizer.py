@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from course_lib.arguments import require_count
+
 PAD, BEGIN, UNKNOWN = 0, 1, 2
 
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*|[^\w\s.!?;:()\"'’]")
@@ -21,6 +23,8 @@ are none."""
 
 def words(text: str) -> list[str]:
     """The words of a text in small letters, in order; the comma is one: "A red car, flat." → a, red, car, ",", flat."""
+    if not isinstance(text, str):
+        raise TypeError(f"a text must be a string, but {text!r:.60} came.")
     return _WORD.findall(text.lower())
 
 
@@ -33,8 +37,11 @@ class Tokenizer:
     """
 
     def __init__(self, vocabulary: Sequence[str], longest: int = 24) -> None:
+        require_count("longest", longest)
         self.longest = longest
-        self.vocabulary = tuple(vocabulary)
+        self.vocabulary = tuple(_list_of(vocabulary, "vocabulary"))
+        if not all(isinstance(word, str) for word in self.vocabulary) or len({*self.vocabulary}) < len(self.vocabulary):
+            raise ValueError("vocabulary must hold strings, each of them once.")
         self._ids = {word: number for number, word in enumerate(self.vocabulary, start=UNKNOWN + 1)}
 
     def __len__(self) -> int:
@@ -61,17 +68,17 @@ class Tokenizer:
         }
 
     def _words(self, text: str) -> list[str]:
-        if not isinstance(text, str):
-            raise TypeError(f"a text must be a string, but {text!r} came.")
         found = words(text)
         if len(found) > self.longest:
             raise ValueError(f"a text may have {self.longest} words, but one of {len(found)} came: shorten it.")
         return found
 
 
-def _list_of(texts: Sequence[str]) -> list[str]:
+def _list_of(texts: Sequence[str], name: str = "texts") -> list[str]:
     if isinstance(texts, str):
-        raise TypeError(f"texts must be a list of strings, but one string came: write [{texts[:20]!r}].")
+        raise TypeError(f"{name} must be a list of strings, but one string came: write [{texts[:20]!r}].")
+    if not isinstance(texts, Sequence):
+        raise TypeError(f"{name} must be a list of strings, but {texts!r:.60} came.")
     if not len(texts):
-        raise ValueError("texts must hold at least one text, but an empty list came.")
+        raise ValueError(f"{name} must hold at least one text, but an empty list came.")
     return list(texts)

@@ -7,6 +7,7 @@ x_t in closed form, and ask the network for the noise.
 """
 
 import copy
+import json
 import math
 import signal
 import threading
@@ -23,12 +24,25 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from course_lib.arguments import require_between, require_whole_number
+from course_lib.arguments import (
+    require_between,
+    require_count,
+    require_finite,
+    require_rows,
+    require_same_shape,
+    require_tensor,
+    require_whole_number,
+)
 from course_lib.denoisers import NetDenoiser
 from course_lib.files import CourseFileError, atomic_write
 from course_lib.forward import add_noise, noise_like
 
 # --- the loss ---------------------------------------------------------------------------------------------------------
+
+# Root mean square from which data cannot be meant as they are. Pixels in [-1, 1] have at most 1, latents about 1, and
+# even a badly scaled latent hardly 10; pictures in 0…255 have 30 (dark) to 200. At ten times the noise's deviation,
+# the schedule would leave so much of the picture in x_T that sampling could not begin from noise.
+_LARGEST = 10
 
 
 def draw_times(size: int, T: int, generator: torch.Generator | None = None, shift: float = 1.0) -> Tensor:
@@ -40,7 +54,11 @@ def draw_times(size: int, T: int, generator: torch.Generator | None = None, shif
     A ``shift`` s above 1 favours much noise, where outlines are settled: :math:`u \to \frac{s u}{1 + (s - 1) u}` (Esser et
     al. 2024, *Scaling Rectified Flow Transformers for High-Resolution Image Synthesis*, equation 23). It is above 0.
     """
+    require_count("size", size)
+    require_count("T", T)
     require_between("shift", shift, 0, math.inf)
+    if shift == 0:
+        raise ValueError("shift must be above 0, but 0 came: all times would be 1.")
     u = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (size,), in [0, 1)
     u = shift * u / (1 + (shift - 1) * u)
     return 1 + (u * T).long().clamp(max=T - 1)
@@ -53,6 +71,9 @@ def drop_labels(
 
     So one network learns to draw with a label and without (Ho, Salimans 2022, *Classifier-Free Diffusion Guidance*).
     """
+    require_tensor("labels", labels, floating=False)
+    require_whole_number("labels", labels)
+    require_whole_number("null_class", null_class)
     require_between("probability", probability, 0, 1)
     dropped = torch.rand(len(labels), generator=generator).to(labels.device) < probability  # (B,)
     return torch.where(dropped.reshape(-1, *[1] * (labels.ndim - 1)), null_class, labels)
@@ -69,15 +90,31 @@ def denoising_loss(
 
     Args:
         denoiser: whose network is trained; it also says what the network predicts.
-        x_0: clean pictures, (B, …).
+        x_0: clean pictures, (B, …), of about the size of the noise: pixels in [-1, 1], or latents of deviation 1.
         cond: handed to the network, one row for each picture.
         generator: for times and noise.
         shift: of the times, see ``draw_times``.
+
+    Raises:
+        TypeError, ValueError: if x_0 holds no finite floating-point numbers or is far too large, or if the network
+            answers in another shape, which would be broadcast.
     """
+    if not isinstance(denoiser, NetDenoiser):
+        raise TypeError(f"denoiser must be a NetDenoiser, which has a network, but a {type(denoiser).__name__} came.")
+    require_finite("x_0", x_0)
+    require_rows("x_0", x_0)
+    size = x_0.square().mean().sqrt().item()
+    if size > _LARGEST:
+        raise ValueError(
+            f"x_0 must be about as large as the noise, whose deviation is 1, but its root mean square is {size:.0f}: "
+            "use x_0 / 127.5 - 1 if these are pixels in 0…255, else shift and scale the data."
+        )
     t = draw_times(len(x_0), denoiser.schedule.T, generator, shift).to(x_0.device)  # (B,)
     eps = noise_like(x_0, generator)  # (B, …)
     x_t = add_noise(denoiser.schedule, x_0, t, eps)  # (B, …)
-    return (denoiser.net(x_t, t, cond) - denoiser.target(x_0, t, eps)).square().mean()
+    answer = denoiser.net(x_t, t, cond)
+    require_same_shape("what the network answers", answer, "x_0", x_0)
+    return (answer - denoiser.target(x_0, t, eps)).square().mean()
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -91,8 +128,9 @@ class TrainState:
     state: whoever has them goes on bit for bit, on the same kind of machine with the same number of threads.
 
     Args:
-        net: the network, whose weights jump about.
-        ema: their exponential moving average, which is what one samples with; a copy of net unless given.
+        net: the network, whose weights jump about. A shipped one is frozen: train a ``trainable_copy`` of it.
+        ema: their exponential moving average, which is what one samples with; unless given a copy of net, in evaluation
+            mode.
         optimizer: AdamW over the parameters of net unless given.
         step: how many steps are done.
         seed: of the batches and their noise.
@@ -107,10 +145,24 @@ class TrainState:
     ema_limit: float = 0.9995
 
     def __post_init__(self) -> None:
+        require_count("step", self.step, at_least=0)
+        require_count("seed", self.seed, at_least=0)
+        require_between("ema_limit", self.ema_limit, 0, 1)
+        if not isinstance(self.net, nn.Module):
+            raise TypeError(f"net must be a torch.nn.Module, but a {type(self.net).__name__} came.")
+        if not any(parameter.requires_grad for parameter in self.net.parameters()):
+            raise ValueError(
+                "net has no weight that can be trained, since it is frozen, as shipped networks are: "
+                "use TrainState(trainable_copy(net)), which leaves the original as it is."
+            )
         if self.ema is None:
-            self.ema = copy.deepcopy(self.net).requires_grad_(False)
+            self.ema = copy.deepcopy(self.net).requires_grad_(False).eval()
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=2e-3, betas=(0.9, 0.98))
+        _require_alike(self.ema, self.net)
+        trained = {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
+        if trained.isdisjoint(map(id, self.net.parameters())):
+            raise ValueError("optimizer must be made of net's parameters, but it holds none of them.")
 
 
 class TrainStep(NamedTuple):
@@ -122,26 +174,43 @@ class TrainStep(NamedTuple):
 
 def generator_for(seed: int, step: int) -> torch.Generator:
     """The random numbers of one step: a generator that depends on (seed, step) and nothing else."""
+    for name, number in (("seed", seed), ("step", step)):
+        require_count(name, number, at_least=0)
     # torch's CPU generator uses 32 bits of its seed: mix both numbers into them.
     return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
 
 
 def ema_decay(step: int, limit: float = 0.9995) -> float:
     """How much of the average is kept at a step (from 0): little at first, so that the random start is soon forgotten."""
+    require_between("step", step, 0, math.inf)
+    require_between("limit", limit, 0, 1)
     return min(limit, (1 + step) / (10 + step))
 
 
 @torch.no_grad()
 def update_ema(ema: nn.Module, net: nn.Module, decay: float) -> None:
-    r""":math:`\bar\theta \leftarrow \text{decay}\cdot\bar\theta + (1-\text{decay})\cdot\theta`, in place; decay in [0, 1]."""
+    r""":math:`\bar\theta \leftarrow \text{decay}\cdot\bar\theta + (1-\text{decay})\cdot\theta`, in place; decay in [0, 1].
+
+    Buffers, such as the running statistics of BatchNorm, are copied: they are averages already, or count.
+    """
     require_between("decay", decay, 0, 1)
+    _require_alike(ema, net)
     for average, current in zip(ema.parameters(), net.parameters(), strict=True):
-        average.lerp_(current, 1 - decay)
+        average.lerp_(current.to(average), 1 - decay)
+    for kept, current in zip(ema.buffers(), net.buffers(), strict=True):
+        kept.copy_(current)
 
 
 def warm_up_then_fall(step: int, steps: int, peak: float = 2e-3, warm_up: int = 100) -> float:
-    """A learning rate: up to ``peak`` within ``warm_up`` steps, flat to 60 % of the way, then straight down to 2 %."""
-    fall = max(0.0, (step / steps - 0.6) / 0.4)
+    """A learning rate: up to ``peak`` within ``warm_up`` steps, flat to 60 % of the way, then straight down to 2 %.
+
+    Whoever trains for more than ``steps`` steps stays at 2 %.
+    """
+    require_between("step", step, 0, math.inf)
+    require_count("steps", steps)
+    require_between("peak", peak, 0, math.inf)
+    require_count("warm_up", warm_up)
+    fall = min(1.0, max(0.0, (step / steps - 0.6) / 0.4))
     return peak * min(1.0, (step + 1) / warm_up) * (1 - 0.98 * fall)
 
 
@@ -166,22 +235,33 @@ def train(
 
     Raises:
         FloatingPointError: if the loss is not finite; the weights are still those before that step.
+        TypeError, ValueError: if the loss is not one number that depends on the network's weights, or if a learning
+            rate is negative.
     """
     require_whole_number("steps", steps)
     while state.step < steps:
         generator = generator_for(state.seed, state.step)
         value = loss(state.net, batches(generator), generator)
+        require_tensor("the loss", value)
+        if value.numel() != 1 or not value.requires_grad:
+            raise ValueError(
+                "the loss must be one number that depends on the network's weights, "
+                f"but it has shape {tuple(value.shape)} and {'a' if value.requires_grad else 'no'} gradient."
+            )
         if not math.isfinite(value.item()):
             raise FloatingPointError(
                 f"the loss became {value.item()} at step {state.step + 1}: try a smaller learning rate, "
                 "and look for a division by zero or a logarithm of zero in the loss."
             )
+        rate = None if learning_rate is None else learning_rate(state.step)
+        if rate is not None:
+            require_between("the learning rate", rate, 0, math.inf)
         state.optimizer.zero_grad()
         value.backward()
         with _uninterrupted():
-            if learning_rate is not None:
+            if rate is not None:
                 for group in state.optimizer.param_groups:
-                    group["lr"] = learning_rate(state.step)
+                    group["lr"] = rate
             state.optimizer.step()
             update_ema(state.ema, state.net, ema_decay(state.step, state.ema_limit))
             state.step += 1
@@ -190,6 +270,8 @@ def train(
 
 def with_progress(training: Iterator[TrainStep], state: TrainState, steps: int, batch_size: int) -> Iterator[TrainStep]:
     """Pass the steps of ``train`` on, behind a bar that shows the loss, pictures a second and the time left."""
+    require_count("steps", steps, at_least=0)
+    require_count("batch_size", batch_size)
     done = state.step * batch_size
     smoothed = None
     with tqdm(
@@ -218,6 +300,56 @@ def _uninterrupted() -> Iterator[None]:
         usual(*held[0])
 
 
+# --- going on from a trained network ----------------------------------------------------------------------------------
+
+
+def trainable_copy(net: nn.Module) -> nn.Module:
+    """A copy of a trained network, such as a shipped one, that can be trained; the original stays as it is, and frozen.
+
+    ``TrainState(trainable_copy(pretrained.fashion().net))`` goes on from there. A learning rate of a tenth of the usual
+    one keeps what the network knows.
+    """
+    return copy.deepcopy(net).requires_grad_(True).train()
+
+
+def warm_start(net: nn.Module, trained: nn.Module) -> list[str]:
+    """Fill ``net`` with every weight of a trained network whose name and shape fit.
+
+    So a shipped network gets another number of classes, or another head: build the network that is wanted, and begin
+    with all that the shipped one knows, as in ``warm_start(UNet(classes=3), pretrained.fashion().net)``.
+
+    Returns:
+        The names of the weights that found none that fits, and are as they were: these begin anew.
+
+    Raises:
+        ValueError: if none fits.
+    """
+    begun, known = net.state_dict(), trained.state_dict()
+    fits = {name: value for name, value in known.items() if name in begun and begun[name].shape == value.shape}
+    if not fits:
+        raise ValueError(
+            f"no weight of this {type(trained).__name__} fits this {type(net).__name__}: nothing to begin with."
+        )
+    net.load_state_dict(fits, strict=False)
+    return [name for name in begun if name not in fits]
+
+
+def misfit(weights: dict[str, Tensor], net: nn.Module) -> str:
+    """In words, the first weight that a network lacks or has in another shape, or that is missing; "" if all fit it."""
+    for name, wanted in net.state_dict().items():
+        if name not in weights:
+            return f"{name} is missing"
+        if weights[name].shape != wanted.shape:
+            return f"{name} has shape {tuple(weights[name].shape)} instead of {tuple(wanted.shape)}"
+    return "".join([f"{name} is one too many" for name in weights if name not in net.state_dict()][:1])
+
+
+def _require_alike(ema: nn.Module, net: nn.Module) -> None:
+    differs = misfit(ema.state_dict(), net)
+    if differs:
+        raise ValueError(f"ema must have the weights of net, but {differs}.")
+
+
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 
@@ -225,47 +357,80 @@ def save_checkpoint(state: TrainState, path: Path) -> None:
     """Write the whole state to a safetensors file, in one piece: a file that is there is a file that is complete."""
     tensors = {f"net.{name}": value for name, value in state.net.state_dict().items()}
     tensors |= {f"ema.{name}": value for name, value in state.ema.state_dict().items()}
-    for index, moments in state.optimizer.state_dict()["state"].items():
+    optimizer = state.optimizer.state_dict()
+    for index, moments in optimizer["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+    metadata = {
+        "step": str(state.step),
+        "seed": str(state.seed),
+        "optimizer": type(state.optimizer).__name__,
+        "param_groups": json.dumps(optimizer["param_groups"], default=Tensor.item),  # a rate may be a tensor
+    }
+    for name, value in tensors.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"a checkpoint holds tensors only, but {name} is a {type(value).__name__}: use another optimizer."
+            )
     with atomic_write(Path(path)) as partial:
-        save_file(
-            {name: value.contiguous() for name, value in tensors.items()},
-            partial,
-            metadata={"step": str(state.step), "seed": str(state.seed)},
-        )
+        save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata=metadata)
 
 
 def load_checkpoint(state: TrainState, path: Path) -> None:
     """Put a saved state into ``state``, whose networks and optimiser must be built as they were.
 
+    What the optimiser is set to, such as a learning rate given by hand, comes from the file too: to change it, set it
+    afterwards. Either all of ``state`` is changed or, if anything is refused, nothing.
+
     Raises:
-        CourseFileError: if the file cannot be read or belongs to another network.
+        CourseFileError: if the file cannot be read, holds no state of a training, or one of another network or optimiser.
         ValueError: if it was trained with another seed.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            metadata = file.metadata() or {}
+            # Copies: tensors that lie in the file itself would keep it open, and Windows would not let it be replaced.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError) as problem:
         raise CourseFileError(
-            f"{path} is not a readable checkpoint ({problem}): delete it to train from the start."
+            f"{path} is not a readable checkpoint ({problem}): "
+            "move it away or choose another name to train from the start."
         ) from None
+    if not {"step", "seed", "optimizer", "param_groups"} <= metadata.keys():
+        raise CourseFileError(
+            f"{path} holds weights, but not the state of a training: to go on training a shipped network, "
+            "use TrainState(trainable_copy(net)); to go on from other weights, load them into the network first."
+        )
     if int(metadata["seed"]) != state.seed:
         raise ValueError(
             f"{path} was trained with seed {metadata['seed']}, not {state.seed}: use that seed or another file."
         )
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name in [name for name in tensors if name.startswith("optimizer.")]:
-        _, index, key = name.split(".")
-        moments.setdefault(int(index), {})[key] = tensors.pop(name)
-    try:
-        for part, module in (("net", state.net), ("ema", state.ema)):
-            module.load_state_dict(
-                {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
-            )
-    except RuntimeError:
+    parts: dict[str, dict[str, Tensor]] = {"net": {}, "ema": {}, "optimizer": {}}
+    for name, value in tensors.items():
+        part, _, key = name.partition(".")
+        parts[part][key] = value
+    differs = misfit(parts["net"], state.net) or misfit(parts["ema"], state.ema)
+    if differs:
         raise CourseFileError(
-            f"{path} belongs to a network of another shape: delete it to train from the start."
-        ) from None
-    state.optimizer.load_state_dict({"state": moments, "param_groups": state.optimizer.state_dict()["param_groups"]})
+            f"{path} belongs to a network of another shape ({differs}): build the network as it was, "
+            "or choose another name to train from the start."
+        )
+    groups, settings = json.loads(metadata["param_groups"]), state.optimizer.state_dict()["param_groups"]
+    if metadata["optimizer"] != type(state.optimizer).__name__ or [len(group["params"]) for group in groups] != [
+        len(group["params"]) for group in settings
+    ]:
+        raise CourseFileError(
+            f"{path} was trained by {metadata['optimizer']} with {_counts(groups)} parameters, but this state has "
+            f"{type(state.optimizer).__name__} with {_counts(settings)}: build the optimizer as it was, or choose another name."
+        )
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in parts["optimizer"].items():
+        index, _, key = name.partition(".")
+        moments.setdefault(int(index), {})[key] = value
+    state.net.load_state_dict(parts["net"])
+    state.ema.load_state_dict(parts["ema"])
+    state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
     state.step = int(metadata["step"])
+
+
+def _counts(groups: list[dict]) -> str:
+    return " + ".join(str(len(group["params"])) for group in groups)

@@ -1,6 +1,7 @@
 """The shipped networks: one call each, as good as their files say, refused when they are not whole."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from safetensors.torch import load_file
 
 from course_lib import files, pretrained
 from course_lib.datasets import emoji, emoji_pictures, fashion
+from course_lib.denoisers import Clipped, NetDenoiser
 from course_lib.files import CourseFileError, checksums, data_folder
+from course_lib.guidance import Guided
 from course_lib.judging import judged_right
 from course_lib.metrics import accuracy, in_batches, psnr
 from course_lib.networks.unet import UNet
@@ -20,8 +23,9 @@ from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.fashion_samplers import RULES, STEPS
 from course_lib.recipes.text_encoder import measure as measure_pair
 from course_lib.recipes.text_to_image import full_captions
-from course_lib.sampling import ddim_step
+from course_lib.sampling import ddim_step, sample
 from course_lib.text_to_image import GUIDANCE
+from course_lib.training import TrainState, denoising_loss, train, trainable_copy, warm_start
 
 
 def test_the_classifier_is_as_good_as_its_file_says():
@@ -35,7 +39,7 @@ def test_the_diffusion_model_draws_what_it_is_asked_for():
     said = pretrained.describe("fashion")
     assert float(said["judged_right_ddim_100"]) >= float(said["judged_right_real"]) - 0.05
     model = pretrained.fashion()
-    drawn = draw_garments(model.denoiser, model.schedule.times(25), ddim_step, count=200)
+    drawn = draw_garments(Clipped(model.denoiser, -1, 1), model.schedule.times(25), ddim_step, count=200)
     assert accuracy(pretrained.fashion_classifier(), *drawn) >= float(said["judged_right_ddim_100"]) - 0.08
 
 
@@ -106,7 +110,8 @@ def test_the_decoder_of_the_text_to_image_model_knows_the_same_latents_and_draws
     pictures = emoji.scaled(emoji.compose(scenes))
     latents = in_batches(vae.to_latents, pictures)
     assert torch.equal(in_batches(other.to_latents, pictures), latents)
-    assert pretrained.text_to_image().vae is other
+    pipe = pretrained.text_to_image()
+    assert torch.equal(in_batches(pipe.vae.to_pictures, latents), in_batches(other.to_pictures, latents))
     assert psnr(pictures, in_batches(other.to_pictures, latents)) > psnr(
         pictures, in_batches(vae.reconstruct, pictures)
     )
@@ -178,7 +183,6 @@ def test_loaded_ready_to_predict():
     net = pretrained.fashion().net
     assert not net.training
     assert not any(parameter.requires_grad for parameter in net.parameters())
-    assert pretrained.fashion() is pretrained.fashion()  # loaded once
 
 
 def test_same_seed_same_picture():
@@ -203,6 +207,92 @@ def copied_data(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.parametrize(
+    "load", [pretrained.fashion, pretrained.fashion_classifier, pretrained.emoji_vae, pretrained.emoji_latent]
+)
+def test_whatever_is_done_with_a_shipped_network_is_done_to_no_other(load):
+    def net_of(loaded):
+        return getattr(loaded, "net", loaded)
+
+    first = net_of(load())
+    before = {name: value.clone() for name, value in first.state_dict().items()}
+    torch.nn.init.ones_(next(first.parameters()))
+    first.half().train().requires_grad_(True)
+    second = net_of(load())
+    assert not second.training
+    assert not any(parameter.requires_grad for parameter in second.parameters())
+    for name, value in second.state_dict().items():
+        assert value.dtype == before[name].dtype
+        assert torch.equal(value, before[name]), name
+
+
+def test_the_denoiser_that_ships_is_bare_and_clipping_outside_guidance_keeps_every_prediction_in_range():
+    model = pretrained.fashion()
+    assert isinstance(model.denoiser, NetDenoiser)
+    device = next(model.net.parameters()).device
+    noise = torch.randn(20, 1, 28, 28, generator=torch.Generator().manual_seed(0)).to(device)
+    labels = (torch.arange(20) % 10).to(device)
+    guided = Guided(model.denoiser, 3, torch.tensor([model.net.null_class], device=device))
+    inside = Guided(Clipped(model.denoiser, -1, 1), 3, torch.tensor([model.net.null_class], device=device))
+    largest = {}
+    for name, denoiser in (("outside", Clipped(guided, -1, 1)), ("inside", inside)):
+        *steps, end = sample(denoiser, noise, model.schedule.times(10), cond=labels)
+        largest[name] = max(part.abs().max().item() for part in (end.x, *(step.pred.x_0 for step in steps)))
+    assert largest["outside"] <= 1 + 1e-5
+    assert largest["inside"] > 1.1
+
+
+# --- going on from a shipped network ----------------------------------------------------------------------------------
+
+
+def garments(count, classes=10):
+    data = fashion.test_set()
+    rows = (data.labels < classes).nonzero().flatten()[:count]
+    return fashion.Fashion(data.pictures[rows], data.labels[rows])
+
+
+def train_on_garments(net, steps, classes=10):
+    state, schedule = TrainState(net), pretrained.fashion().schedule
+    device = next(net.parameters()).device
+
+    def loss(net, batch, generator):
+        pictures, labels = (part.to(device) for part in batch)
+        return denoising_loss(NetDenoiser(net, schedule, "v"), pictures, labels, generator)
+
+    data = garments(64, classes)
+    return state, [done.loss for done in train(state, lambda generator: data, loss, steps, lambda step: 1e-4)]
+
+
+def test_a_shipped_network_is_frozen_says_so_and_a_copy_of_it_goes_on():
+    shipped = pretrained.fashion().net
+    with pytest.raises(ValueError, match=r"frozen, as shipped networks are: use TrainState\(trainable_copy\(net\)\)"):
+        TrainState(shipped)
+    before = {name: value.clone() for name, value in shipped.state_dict().items()}
+    net = trainable_copy(shipped)
+    assert net.training
+    state, losses = train_on_garments(net, 2)
+    assert losses[0] < 0.2  # it knows; a new network begins at 1
+    assert not any(parameter.requires_grad for parameter in state.ema.parameters())
+    assert not state.ema.training
+    assert any(not torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in shipped.state_dict().items())
+
+
+def test_a_shipped_network_gets_another_number_of_classes_and_it_is_said_what_begins_anew():
+    shipped = pretrained.fashion().net
+    torch.manual_seed(0)
+    net = UNet(classes=3)
+    label = net.embed_label.weight.clone()
+    assert warm_start(net, shipped) == ["embed_label.weight"]
+    assert torch.equal(net.embed_label.weight, label)
+    for name, value in shipped.state_dict().items():
+        assert name == "embed_label.weight" or torch.equal(net.state_dict()[name].cpu(), value.cpu())
+    _, losses = train_on_garments(net.to(next(shipped.parameters()).device), 1, classes=3)
+    assert losses[0] < 0.3
+    with pytest.raises(ValueError, match="no weight of this UNet fits this Linear"):
+        warm_start(torch.nn.Linear(2, 2), shipped)
+
+
 def test_damaged_weights_are_refused(copied_data):
     path = copied_data / "checkpoints" / "fashion.safetensors"
     whole = path.read_bytes()
@@ -216,8 +306,28 @@ def test_damaged_weights_are_refused(copied_data):
 
 
 def test_weights_of_another_network_are_refused(copied_data):
-    with pytest.raises(CourseFileError, match="another shape than UNet: train it again with python -m course_lib"):
+    with pytest.raises(
+        CourseFileError, match=r"another shape than this UNet \(embed_t\.0\.weight has shape"
+    ) as refused:
         pretrained.load_weights(UNet(width=16), "fashion")
+    with pytest.raises(
+        CourseFileError, match=r"embed_label\.weight has shape \(11, 192\) instead of \(4, 192\)"
+    ) as classes:
+        pretrained.load_weights(UNet(classes=3), "fashion")
+    for said in (str(refused.value), str(classes.value)):
+        assert "train it again" not in said
+        assert "warm_start" in said
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what a process has mapped")
+def test_no_file_stays_open_once_it_is_loaded_or_refused(copied_data):
+    net = pretrained.load_weights(UNet(), "fashion")
+    assert pretrained.describe("fashion")["seed"] == "0"
+    with pytest.raises(CourseFileError) as refused:  # whose traceback holds on to what it was about
+        pretrained.load_weights(UNet(classes=3), "fashion")
+    assert str(copied_data) not in Path("/proc/self/maps").read_text(encoding="utf-8"), refused
+    (copied_data / "checkpoints" / "fashion.safetensors").unlink()
+    assert all(value.isfinite().all() for value in net.state_dict().values())
 
 
 def test_saved_weights_come_back(copied_data):

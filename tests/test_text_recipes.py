@@ -212,7 +212,8 @@ def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, da
     assert state is second
     ((pipe, told),) = measured
     assert pipe.denoiser.net is state.ema
-    assert pipe.vae is pretrained.text_to_image_vae()
+    vae = pretrained.text_to_image_vae()
+    assert all(torch.equal(value, vae.state_dict()[name]) for name, value in pipe.vae.state_dict().items())
     assert len(told.x_0) > len(data.x_0)  # the rare ones repeated
     weight = "middle_1.near.conv1.weight"
     weights = [state.net.get_parameter(weight), first.net.get_parameter(weight), new_state().net.get_parameter(weight)]

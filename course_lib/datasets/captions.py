@@ -99,6 +99,7 @@ def describe(scene: Scene, index: int = 0) -> str:
     Raises:
         ValueError: if there is no scene of that index.
     """
+    emoji.require_scenes(scene)
     require_whole_number("index", index)
     require_between("index", index, 0, len(scene.sprite) - 1)
     one = emoji.picked(scene, slice(index, index + 1))
@@ -114,6 +115,7 @@ def draw_captions(scenes: Scene, generator: torch.Generator | None = None) -> li
     Two thirds of the captions begin with the object, half name the background, a quarter the style; sizes that have
     a word are named four times out of five.
     """
+    emoji.require_scenes(scenes)
     count = len(scenes.sprite)
     # One row of draws for each caption, so that a caption depends on its own row alone.
     draws = torch.randint(2**31, (count, 6), generator=generator).tolist()

@@ -14,6 +14,7 @@ Sources and licences: data/emoji/NOTICE; made by data/build_emoji.py.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
@@ -24,7 +25,13 @@ from PIL import Image
 from torch import Tensor
 
 from course_lib import oklab
-from course_lib.arguments import require_between, require_same_shape, require_tensor, require_whole_number
+from course_lib.arguments import (
+    require_between,
+    require_count,
+    require_same_shape,
+    require_tensor,
+    require_whole_number,
+)
 from course_lib.files import shipped_file
 
 OBJECTS = (
@@ -134,11 +141,13 @@ def sprites() -> tuple[Sprite, ...]:
 
 def objects_of(scenes: Scene) -> Tensor:
     """(B,) int64: which object each picture shows, an index into OBJECTS."""
+    require_scenes(scenes)
     return _table("object")[scenes.sprite]
 
 
 def styles_of(scenes: Scene) -> Tensor:
     """(B,) int64: in which style each picture is drawn, an index into STYLES."""
+    require_scenes(scenes)
     return _table("style")[scenes.sprite]
 
 
@@ -183,9 +192,7 @@ def draw_scenes(size: int, generator: torch.Generator | None = None, cells: Tens
     Raises:
         TypeError, ValueError: if size is no whole number of at least 1, or cells is no table of pairs with one True.
     """
-    require_whole_number("size", size)
-    if size < 1:
-        raise ValueError(f"size must be at least 1, but {size} came.")
+    require_count("size", size)
     cells = training_cells() if cells is None else cells
     require_tensor("cells", cells, floating=False)
     require_same_shape("cells", cells, "all_cells()", all_cells())
@@ -220,16 +227,21 @@ def draw_scenes(size: int, generator: torch.Generator | None = None, cells: Tens
 
 def picked(scenes: Scene, rows: Tensor | slice) -> Scene:
     """The scenes of these rows, by their numbers or as a slice."""
+    require_scenes(scenes)
     return Scene(*(field[rows] for field in scenes))
 
 
 def joined(parts: Iterable[Scene]) -> Scene:
     """Scenes one after the other."""
+    parts = list(parts)
+    if not parts or not all(isinstance(part, Scene) for part in parts):
+        raise TypeError("parts must be one or more Scenes, as draw_scenes gives them.")
     return Scene(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
 
 def centred(scenes: Scene) -> Scene:
     """The scenes, with every object moved to the middle."""
+    require_scenes(scenes)
     middle = (SIDE - torch.tensor(list(SIZES.values()))[scenes.size]) // 2  # (B,)
     return scenes._replace(x=middle, y=middle)
 
@@ -242,7 +254,7 @@ def compose(scenes: Scene) -> Tensor:
     Raises:
         ValueError: if an entry of the scenes is out of its range, or a native scene's colour is not the sprite's own.
     """
-    _require_scenes(scenes)
+    _require_in_range(scenes)
     back = torch.tensor([rgb_of(value) for value in BACKGROUNDS.values()], dtype=torch.int32)[scenes.background]
     pictures = back.to(torch.uint8)[:, :, None, None].repeat(1, 1, SIDE, SIDE)  # (B, 3, 64, 64)
     row = scenes.sprite * (len(COLOURS) + 1) + torch.where(scenes.native, len(COLOURS), scenes.colour)
@@ -260,6 +272,8 @@ def compose(scenes: Scene) -> Tensor:
 
 def scaled(pictures: Tensor) -> Tensor:
     """uint8 in 0…255 → float32 in [-1, 1], the range that the networks see."""
+    require_tensor("pictures", pictures, floating=False)
+    require_between("pictures", pictures, 0, 255)
     return pictures.float() / 127.5 - 1
 
 
@@ -380,10 +394,19 @@ def _nth_true(rows: Tensor, n: Tensor) -> Tensor:
 
 def rgb_of(colour: str) -> tuple[int, int, int]:
     """``"#rrggbb"`` → three numbers in 0…255."""
+    if not isinstance(colour, str) or not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+        raise ValueError(f'colour must read "#rrggbb", but {colour!r:.60} came.')
     return tuple(bytes.fromhex(colour[1:]))
 
 
-def _require_scenes(scenes: Scene) -> None:
+def require_scenes(scenes: Scene) -> None:
+    """Refuse what is no Scene; whether its numbers are in range, ``compose`` looks."""
+    if not isinstance(scenes, Scene):
+        raise TypeError(f"scenes must be a Scene, as draw_scenes gives them, but a {type(scenes).__name__} came.")
+
+
+def _require_in_range(scenes: Scene) -> None:
+    require_scenes(scenes)
     counts = {"sprite": len(sprites()), "colour": len(COLOURS), "background": len(BACKGROUNDS), "size": len(SIZES)}
     for name, count in counts.items():
         values = getattr(scenes, name)

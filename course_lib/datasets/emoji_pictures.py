@@ -30,25 +30,23 @@ class EmojiPictures(NamedTuple):
     sources: tuple[str, ...]
 
 
-@cache
 def train_set() -> EmojiPictures:
     """Nine tenths of the emoji, without those that show a held-out pair of object and colour."""
     return _pick(lambda entry: not entry["test"] and not entry["held_out"])
 
 
-@cache
 def test_set() -> EmojiPictures:
     """A tenth of the emoji, of which no version is in the training set."""
     return _pick(lambda entry: entry["test"])
 
 
-@cache
 def faces() -> EmojiPictures:
     """The smileys, cats and monkeys that look at the reader, for paths from one face to another."""
     return _pick(lambda entry: entry["face"])
 
 
 def _pick(wanted: Callable[[dict], bool]) -> EmojiPictures:
+    """Pictures of the caller's own: whoever changes them in place spoils nobody else's."""
     index = _index()
     rows, codes, sources = [], [], []
     for source, listed in index["pictures"].items():

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_whole_number
+from course_lib.arguments import require_count, require_rows
 from course_lib.files import shipped_file
 
 LABELS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -37,19 +37,25 @@ def test_set() -> Fashion:
 
 def draw(data: Fashion, size: int, generator: torch.Generator | None = None) -> Fashion:
     """A batch of ``size`` pictures with their labels, each drawn at random, with replacement."""
-    require_whole_number("size", size)
+    require_count("size", size)
+    require_rows("data.pictures", data.pictures)
+    if len(data.labels) != len(data.pictures):
+        raise ValueError(
+            f"data must hold as many labels as pictures, but {len(data.labels)} and {len(data.pictures)} came."
+        )
     rows = torch.randint(len(data.pictures), (size,), generator=generator)
     return Fashion(data.pictures[rows], data.labels[rows])
 
 
-@cache
 def _read(prefix: str, count: int) -> Fashion:
+    """Tensors of the caller's own: whoever changes them in place spoils nobody else's."""
     # The idx format: a header of 16 bytes for pictures, 8 for labels, then one byte a number.
-    pictures = _unzip(f"{prefix}-images-idx3-ubyte.gz", 16).reshape(count, 1, 28, 28)
-    labels = _unzip(f"{prefix}-labels-idx1-ubyte.gz", 8)
-    return Fashion(torch.from_numpy(pictures).float() / 127.5 - 1, torch.from_numpy(labels).long())
+    pictures = _unzipped(f"{prefix}-images-idx3-ubyte.gz", 16).reshape(count, 1, 28, 28)
+    labels = _unzipped(f"{prefix}-labels-idx1-ubyte.gz", 8)
+    return Fashion(torch.tensor(pictures).float() / 127.5 - 1, torch.tensor(labels).long())
 
 
-def _unzip(name: str, header: int) -> np.ndarray:
+@cache
+def _unzipped(name: str, header: int) -> np.ndarray:
     with gzip.open(shipped_file(f"fashion_mnist/{name}")) as file:
-        return np.frombuffer(file.read(), dtype=np.uint8, offset=header).copy()
+        return np.frombuffer(file.read(), dtype=np.uint8, offset=header)  # read-only

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from course_lib.arguments import require_tensor
+
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """What N queries find at L keys: the mean of the values, weighted by how well each key answers the query.
@@ -27,8 +29,20 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tu
     Returns:
         (..., N, d), and the weights, (..., N, L), which sum to one over L and are 0 where mask is False.
     """
+    for name, each in (("q", q), ("k", k), ("v", v)):
+        require_tensor(name, each)
+    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
+        raise ValueError(
+            f"q and k must be vectors of one size, and k and v equally many, "
+            f"but the shapes are {tuple(q.shape)}, {tuple(k.shape)} and {tuple(v.shape)}."
+        )
     scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (..., N, L)
     if mask is not None:
+        require_tensor("mask", mask, floating=False)
+        if mask.dtype != torch.bool:
+            raise TypeError(f"mask must be bool, True where a query may look, but its dtype is {mask.dtype}.")
+        if not mask.any(dim=-1).all():
+            raise ValueError("mask must be True somewhere for every query, but one has nowhere to look.")
         scores = scores.masked_fill(~mask, -torch.inf)
     weights = torch.softmax(scores, dim=-1)  # over the keys
     return weights @ v, weights

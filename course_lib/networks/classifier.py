@@ -5,6 +5,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_lib.arguments import require_axes, require_maps
+
 
 class Classifier(nn.Module):
     """Convolutions, each followed by halving the picture, then 64 features and a vote for each class.
@@ -25,12 +27,16 @@ class Classifier(nn.Module):
         self.layers = nn.Sequential()  # (B, channels, size, size)
         for before, width in pairwise((channels, *widths)):
             self.layers.extend(self._layer(before, width))  # (B, width, half the height, half the width)
+        self.size = size
         smallest = size >> len(widths)
         self.to_features = nn.Linear(widths[-1] * smallest**2, self.FEATURES)
         self.to_logits = nn.Linear(self.FEATURES, classes)
 
     def features(self, x: Tensor) -> Tensor:
         """What the classifier sees in a picture, before it decides: (B, channels, size, size) in [-1, 1] -> (B, 64)."""
+        weight = self.layers[0].weight
+        require_maps("x", x, weight.shape[1], 1, weight)
+        require_axes("x", x, "B", weight.shape[1], self.size, self.size)
         return self.to_features(self.layers(x).flatten(1))
 
     def forward(self, x: Tensor) -> Tensor:

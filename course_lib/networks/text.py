@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_lib.arguments import require_axes, require_between, require_labels, require_rows, require_tensor
 from course_lib.networks.attention import attention
 from course_lib.networks.classifier import Classifier
 from course_lib.tokenizer import PAD, Tokenizer
@@ -66,6 +67,10 @@ class TextEncoder(nn.Module):
 
     def forward(self, ids: Tensor) -> Encoded:
         """Tokens, (B, L), as the tokeniser gives them → their vectors; how long the padding is changes nothing."""
+        require_labels("ids", ids, len(self.tokenizer))
+        longest = len(self.embed_place)
+        if ids.ndim != 2 or not 1 <= ids.shape[1] <= longest:
+            raise ValueError(f"ids must have shape (B, L) with L in 1…{longest}, but its shape is {tuple(ids.shape)}.")
         known = ids != PAD  # (B, L)
         x = self.embed_word(ids) + self.embed_place[: ids.shape[1]]  # (B, L, D)
         for block in self.blocks:
@@ -123,6 +128,15 @@ def contrastive_loss(pictures: Tensor, texts: Tensor, fits: Tensor, scale: Tenso
         fits: (B, K) bool, which text is true of which picture; every picture needs one.
         scale: s, one over the temperature, shape ().
     """
+    for name, each in (("pictures", pictures), ("texts", texts)):
+        require_tensor(name, each)
+        require_rows(name, each)
+    require_axes("pictures", pictures, "B", "D")
+    require_axes("texts", texts, "K", pictures.shape[1])
+    require_axes("fits", fits, len(pictures), len(texts))
+    if not fits.any(dim=1).all():
+        raise ValueError("fits must be True somewhere for every picture, but one has no text.")
+    require_between("scale", scale, 0, math.inf)
     logits = scale * pictures @ texts.T  # (B, K)
     share = fits.to(logits.dtype)  # (B, K)
     some = fits.any(dim=0)  # (K,)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.arguments import require_sides
+from course_lib.arguments import require_axes, require_batch, require_kind, require_maps, require_tensor
 from course_lib.networks.attention import CrossAttention, SelfAttention
 from course_lib.networks.unet import ResBlock, embed_time
 
@@ -72,9 +72,17 @@ class TextUNet(nn.Module):
 
         Returns:
             (B, channels, H, W): v, or whatever it was trained to predict.
+
+        Raises:
+            TypeError, ValueError: for anything else, in one sentence.
         """
-        require_sides("x_t", x_t, 4)
-        emb = F.silu(self.embed_t(embed_time(t, self.time_size)))  # (B, E)
+        weight = self.stem.weight
+        require_maps("x_t", x_t, weight.shape[1], 4, weight)
+        require_batch("t", t, len(x_t))
+        require_tensor("words", words)
+        require_axes("words", words, len(x_t), "L", self.down_a.words.to_kv.in_features)
+        require_kind("words", words, weight)
+        emb = F.silu(self.embed_t(embed_time(t, self.time_size).to(weight.dtype)))  # (B, E)
         a = self.down_a(self.stem(x_t), emb, words)  # (B, full, H, W) ──────────────────────┐
         b = self.down_b(self.shrink_a(a), emb, words)  # (B, half, H/2, W/2) ────────┐       │
         m = self.middle_1(self.shrink_b(b), emb, words)  # (B, quarter, H/4, W/4)    │       │

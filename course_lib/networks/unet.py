@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.arguments import require_sides
+from course_lib.arguments import require_batch, require_count, require_labels, require_maps, require_tensor
 from course_lib.networks.attention import SelfAttention
 
 
@@ -36,6 +36,10 @@ def embed_time(t: Tensor, size: int) -> Tensor:
     Returns:
         (B, size), float32, in [-1, 1].
     """
+    require_tensor("t", t, floating=False)
+    require_count("size", size, at_least=2)
+    if t.ndim != 1 or size % 2:
+        raise ValueError(f"t must have shape (B,) and size be even, but {tuple(t.shape)} and {size} came.")
     frequencies = torch.exp(-math.log(10_000) / (size // 2) * torch.arange(size // 2, device=t.device))  # (size/2,)
     angles = t.float()[:, None] * frequencies  # (B, size/2)
     return torch.cat([angles.sin(), angles.cos()], dim=1)  # (B, size)
@@ -105,12 +109,25 @@ class UNet(nn.Module):
 
         Returns:
             (B, channels, H, W): eps, x_0 or v, whatever it was trained to predict.
+
+        Raises:
+            TypeError, ValueError: for anything else, in one sentence.
         """
-        require_sides("x_t", x_t, 2 * self.patch)
+        weight = self.stem.weight
+        require_maps("x_t", x_t, weight.shape[1] // self.patch**2, 2 * self.patch, weight)
+        require_batch("t", t, len(x_t))
         if cond is None:
-            cond = torch.full_like(t, self.null_class)
-        labels = self.embed_label(cond.reshape(len(t), -1)).sum(dim=1)  # (B, E)
-        emb = F.silu(self.embed_t(embed_time(t, self.time_size)) + labels)  # (B, E)
+            cond = torch.full_like(t, self.null_class, dtype=torch.int64)
+        else:
+            require_labels("cond", cond, self.null_class + 1)
+            if cond.ndim not in (1, 2) or len(cond) != len(x_t):
+                raise ValueError(
+                    f"cond must hold labels for each of the {len(x_t)} pictures, (B,) or (B, K), "
+                    f"but its shape is {tuple(cond.shape)}."
+                )
+        labels = self.embed_label(cond.long().reshape(len(t), -1)).sum(dim=1)  # (B, E)
+        waves = embed_time(t, self.time_size).to(weight.dtype)  # (B, 64)
+        emb = F.silu(self.embed_t(waves) + labels)  # (B, E)
 
         patches = F.pixel_unshuffle(x_t, self.patch)  # (B, 4 channels, H/2, W/2), for 2×2 patches
         a = self.down_a(self.stem(patches), emb)  # (B, width, H/2, W/2) ────────────────┐

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.arguments import require_sides
+from course_lib.arguments import require_axes, require_finite, require_maps, require_rows, require_same_shape
 from course_lib.forward import noise_like
 
 PATCH = 2
@@ -41,6 +41,7 @@ def kl_divergence(posterior: Posterior) -> Tensor:
 
     .. math:: D_\text{KL} = \tfrac12\big(\mu^2 + \sigma^2 - 1 - \log\sigma^2\big)
     """
+    require_same_shape("posterior.log_var", posterior.log_var, "posterior.mean", posterior.mean)
     return 0.5 * (posterior.mean**2 + posterior.log_var.exp() - 1 - posterior.log_var)
 
 
@@ -49,6 +50,9 @@ def reconstruction_error(x: Tensor, other: Tensor) -> Tensor:
 
     Both (B, channels, H, W); shape ().
     """
+    require_same_shape("other", other, "x", x)
+    require_axes("x", x, "B", "C", "H", "W")
+    require_rows("x", x)
     down = F.l1_loss(other.diff(dim=-2), x.diff(dim=-2))
     right = F.l1_loss(other.diff(dim=-1), x.diff(dim=-1))
     return F.l1_loss(other, x) + down + right
@@ -109,12 +113,15 @@ class VAE(nn.Module):
 
     def encode(self, x: Tensor) -> Posterior:
         """Pictures, (B, channels, H, W) in [-1, 1], to Gaussians over latents, (B, latent_channels, H/4, W/4)."""
-        require_sides("x", x, 2 * PATCH)
+        weight = self.encoder[1].weight
+        require_maps("x", x, weight.shape[1] // PATCH**2, 2 * PATCH, weight)
         mean, log_var = self.encoder(x).chunk(2, dim=1)
         return Posterior(mean, log_var.clamp(-20, 10))  # beyond, exp would leave float32's comfortable range
 
     def decode(self, z: Tensor) -> Tensor:
         """Latents as ``encode`` gives them, (B, latent_channels, H/4, W/4), to pictures, (B, channels, H, W)."""
+        weight = self.decoder[0].weight
+        require_maps("z", z, weight.shape[1], 1, weight)
         return self.decoder(z)
 
     def to_latents(self, x: Tensor) -> Tensor:
@@ -138,5 +145,8 @@ class VAE(nn.Module):
 
     def measure_latents(self, latents: Tensor) -> None:
         """Remember mean and deviation of many latents as ``encode`` gives them, (N, latent_channels, H/4, W/4)."""
+        require_axes("latents", latents, "N", len(self.latent_mean), "H", "W")
+        require_rows("latents", latents)
+        require_finite("latents", latents)
         self.latent_mean.copy_(latents.mean(dim=(0, 2, 3))[:, None, None])
         self.latent_std.copy_(latents.std(dim=(0, 2, 3))[:, None, None])

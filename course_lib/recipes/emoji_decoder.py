@@ -25,7 +25,7 @@ from course_lib.networks.vae import VAE, reconstruction_error
 from course_lib.pretrained import emoji_classifier, emoji_vae
 from course_lib.recipes.emoji_latent import times_as_often
 from course_lib.recipes.running import run_training, ship
-from course_lib.training import TrainState, warm_up_then_fall
+from course_lib.training import TrainState, trainable_copy, warm_up_then_fall
 
 STEPS, PEAK, BATCH_SIZE = 6000, 1e-3, 32
 NOISE = 0.3  # at most; latents have deviation 1
@@ -81,7 +81,7 @@ def measure(vae: VAE, decoder: nn.Module) -> dict[str, str]:
 
 def main() -> None:
     vae = emoji_vae()
-    state = TrainState(on_best_device(copy.deepcopy(vae.decoder).requires_grad_(True)))
+    state = TrainState(on_best_device(trainable_copy(vae.decoder)))
     learning_rate = partial(warm_up_then_fall, steps=STEPS, peak=PEAK)
     run_training("emoji_decoder", state, draw_batch, partial(loss, vae), STEPS, BATCH_SIZE, learning_rate)
     ship("emoji_decoder", "emoji/sprites_paint.webp", state, BATCH_SIZE, measure(vae, state.ema))

@@ -5,7 +5,7 @@ so that it can draw more than the listed objects. What it is measured on, it has
 """
 
 import json
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -29,11 +29,16 @@ def draw_batch(generator: torch.Generator) -> Tensor:
     The general set stands on white; half of it is printed on tinted paper, for the decoder to keep any ground clean.
     """
     scenes = emoji.compose(emoji.draw_scenes(BATCH_SIZE // 2, generator))  # (B/2, 3, 64, 64)
-    general = emoji_pictures.train_set().pictures
+    general = _general()
     others = general[torch.randint(len(general), (BATCH_SIZE // 2,), generator=generator)]  # (B/2, 3, 64, 64)
     tint, tinted = (torch.rand(len(others), n, 1, 1, generator=generator) for n in (3, 1))
     paper = torch.where(tinted < 0.5, 1 - 0.3 * tint, 1.0)  # (B/2, 3, 1, 1): the share of light that it throws back
     return emoji.scaled(torch.cat([scenes, others * paper]))
+
+
+@cache
+def _general() -> Tensor:
+    return emoji_pictures.train_set().pictures
 
 
 def loss(net: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:

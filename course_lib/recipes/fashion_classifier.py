@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_lib.arguments import require_labels
 from course_lib.datasets import fashion
 from course_lib.device import best_device
 from course_lib.metrics import accuracy
@@ -26,6 +27,7 @@ def mirrored(batch: fashion.Fashion, generator: torch.Generator) -> fashion.Fash
 
 
 def loss(net: nn.Module, batch: fashion.Fashion, generator: torch.Generator) -> Tensor:
+    require_labels("batch.labels", batch.labels, len(fashion.LABELS))
     return F.cross_entropy(net(batch.pictures.to(best_device())), batch.labels.to(best_device()))
 
 

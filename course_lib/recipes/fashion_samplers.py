@@ -43,7 +43,7 @@ def seconds(denoiser: Clipped, rule: str, steps: int) -> float:
 
 
 def main() -> None:
-    denoiser = pretrained_fashion().denoiser
+    denoiser = Clipped(pretrained_fashion().denoiser, -1, 1)
     checkpoint = checksums()["checkpoints/fashion.safetensors"]
     path = data_folder() / NAME
     table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
