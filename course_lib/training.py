@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from IPython import get_ipython
+from IPython.display import display
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -274,14 +276,34 @@ def with_progress(training: Iterator[TrainStep], state: TrainState, steps: int, 
     require_count("batch_size", batch_size)
     done = state.step * batch_size
     smoothed = None
-    with tqdm(
-        total=steps * batch_size, initial=done, unit=" pictures", unit_scale=True, mininterval=1.0, ncols=100
-    ) as bar:
+    looks = {"unit": " pictures", "unit_scale": True, "mininterval": 1.0, "ncols": 100}
+    with tqdm(total=steps * batch_size, initial=done, file=_NotebookLine.where_it_is_one(), **looks) as bar:
         for trained in training:
             smoothed = trained.loss if smoothed is None else 0.98 * smoothed + 0.02 * trained.loss
             bar.set_postfix(step=trained.step, loss=f"{smoothed:.4f}", refresh=False)
             bar.update(batch_size)
             yield trained
+
+
+class _NotebookLine:
+    """Where a bar writes to in a notebook: one line, which is replaced. On stderr, a saved notebook keeps all states of it."""
+
+    encoding = "utf-8"  # tqdm asks before it draws blocks
+
+    def __init__(self) -> None:
+        self._shown = display({"text/plain": ""}, raw=True, display_id=True)
+
+    @classmethod
+    def where_it_is_one(cls) -> "_NotebookLine | None":
+        """None outside of notebooks, which means stderr."""
+        return cls() if hasattr(get_ipython(), "kernel") else None
+
+    def write(self, text: str) -> None:
+        if line := text.strip():
+            self._shown.update({"text/plain": line}, raw=True)
+
+    def flush(self) -> None:
+        pass
 
 
 @contextmanager

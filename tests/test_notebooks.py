@@ -78,6 +78,13 @@ def test_every_figure_has_alternative_text_and_a_sentence_on_what_to_notice(path
 
 
 @each_notebook
+def test_no_plot_is_wider_than_the_page(path):
+    """JupyterLab shrinks what is wider than about 900 pixels, and its words with it."""
+    for cell in cells(path, "code"):
+        assert all(float(width) <= 9 for width in re.findall(r"figsize=\(([\d.]+),", cell.source)), cell.id
+
+
+@each_notebook
 def test_begins_with_title_needs_time_and_aims(path):
     first = cells(path, "markdown")[0].source
     assert first.startswith(f"# {path.stem[:2]} · ")
@@ -120,6 +127,18 @@ def test_short_cells(path):
     lengths = sorted(len(cell.source.splitlines()) for cell in cells(path, "code")[1:])
     assert lengths[len(lengths) // 2] <= 16
     assert lengths[-1] <= 45
+
+
+@each_notebook
+def test_times_are_taken_by_the_clock_that_waits_for_the_device(path):
+    """On a GPU, any other clock shows how fast work is handed over, not how fast it is done."""
+    code = "\n".join(cell.source for cell in cells(path, "code"))
+    assert not re.search(r"\bimport time\b|\bfrom time\b|%timeit|%%time", code)
+
+
+def test_recipes_take_times_by_that_clock_too():
+    library = {path.name for path in (TOP / "course_lib").rglob("*.py") if "perf_counter" in path.read_text("utf-8")}
+    assert library == {"device.py"}
 
 
 @each_notebook

@@ -12,7 +12,6 @@ Trainings go on where they were stopped and rows that are done are kept; about a
 
 import copy
 import json
-import time
 from collections.abc import Callable
 from functools import partial
 from statistics import median
@@ -26,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from course_lib.datasets import emoji
 from course_lib.denoisers import Clipped, Denoiser, NetDenoiser
-from course_lib.device import on_best_device
+from course_lib.device import clock, on_best_device
 from course_lib.files import atomic_write, checksums, data_folder, record_checksum
 from course_lib.judging import judged_right, shares
 from course_lib.metrics import in_batches
@@ -119,9 +118,9 @@ def seconds_of(steps: dict[str, Callable[[], object]], times: int = 7) -> dict[s
     found: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(times + 1):
         for name, step in steps.items():
-            began = time.perf_counter()
+            began = clock()
             step()
-            found[name].append(time.perf_counter() - began)
+            found[name].append(clock() - began)
     return {name: median(each[1:]) for name, each in found.items()}  # the first warms up
 
 
@@ -171,9 +170,9 @@ def costs() -> dict:
 
 def measure(name: str, trained: Trained, cost: dict) -> dict:
     """One row of the table, with the ``costs`` of a step; "minutes" hold the encoding of the scenes too."""
-    began = time.perf_counter()
+    began = clock()
     draw_pictures(trained, wanted_scenes(TIMED))
-    took = time.perf_counter() - began
+    took = clock() - began
     step = cost["seconds_of_a_step"]
     if trained.vae is None:
         seconds = trained.steps * step["pixel_unet"]

@@ -1,0 +1,102 @@
+"""Run notebooks as busy hands do, and list what breaks: ``python tests/run_notebooks.py 03 04 --ways twice solved``.
+
+Three ways, each in a kernel of its own:
+
+    twice     from top to bottom, and once more in the same kernel
+    upwards   from top to bottom, and then every cell again, from the last to the first
+    solved    from top to bottom, with every answer that the notebook shows pasted in the place of its stub
+
+In each of them no cell may stop with an error, and a cell that runs again must print what it printed before; with the
+answers pasted, every check must say "Right". Takes minutes a notebook; exits with status 1 if something broke.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+from course_lib.classroom import showing
+from course_lib.classroom.checks import show_answer
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+WAYS = ("twice", "upwards", "solved")
+PRINTS_SECONDS = re.compile(
+    r"\bclock\(\)|\bmilliseconds\b|\bwith_progress\b"
+)  # in a cell's source: never the same again
+
+
+def shown_answer(exercise_id: str) -> str:
+    """The code of the answer that a notebook shows, as a learner would copy it."""
+    shown, usual = [], showing.display
+    showing.display = lambda data, raw: shown.append(data["text/markdown"])
+    try:
+        show_answer(exercise_id)
+    finally:
+        showing.display = usual
+    return "\n".join(re.findall(r"```python\n(.*?)```", "\n".join(shown), flags=re.DOTALL))
+
+
+def printed(cell: nbformat.NotebookNode) -> str:
+    return "".join(output.text for output in cell.outputs if output.output_type == "stream" and output.name == "stdout")
+
+
+def problems(path: Path, way: str) -> Iterator[str]:
+    """What breaks when a notebook is run in one of the three ways, a sentence each."""
+    notebook = nbformat.read(path, as_version=4)
+    code = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    if way == "solved":
+        for _, cell in code:
+            if cell.id.endswith("-stub"):
+                cell.source = shown_answer(cell.metadata.exercise.id)
+    turns = {"twice": [code, code], "upwards": [code, code[::-1]], "solved": [code]}[way]
+    client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(path.parent)}})
+    first: dict[str, str] = {}
+    with client.setup_kernel():
+        for turn, cells in enumerate(turns):
+            for index, cell in cells:
+                when = f"{path.stem}, {way}, {'again' if turn else 'first'}: {cell.id}"
+                try:
+                    client.execute_cell(cell, index)
+                except CellExecutionError as error:
+                    yield f"{when} stops with {error.ename}: {error.evalue}"
+                    continue
+                except (DeadKernelError, TimeoutError) as error:
+                    yield f"{when} ends the run: {error}"
+                    return
+                if way == "solved" and cell.id.endswith("-check") and "✓ Right" not in printed(cell):
+                    yield f"{when} does not accept the answer that is shown: {printed(cell)}"
+                if first.setdefault(cell.id, printed(cell)) != printed(cell) and not PRINTS_SECONDS.search(cell.source):
+                    yield f"{when} prints\n{printed(cell)}but before it printed\n{first[cell.id]}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("numbers", nargs="*", help="of the notebooks, such as 03; all unless given")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    chosen = parser.parse_args()
+    paths = [path for path in NOTEBOOKS if not chosen.numbers or path.stem[:2] in chosen.numbers]
+    broken = 0
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["COURSE_PROGRESS"] = str(
+            Path(folder) / "progress.json"
+        )  # the developer's own ticks stay as they are
+        for path in paths:
+            for way in chosen.ways:
+                began = time.monotonic()
+                for problem in problems(path, way):
+                    broken += 1
+                    print(f"✗ {problem}", flush=True)
+                print(f"{path.stem}, {way}: {time.monotonic() - began:.0f} s", flush=True)
+    sys.exit(broken > 0)
+
+
+if __name__ == "__main__":
+    main()
