@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 from ipywidgets.widgets.widget import _instances
+from PIL import Image
 
 from course_lib.classroom.plots import draw_pictures, pick, show
 from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
 from course_lib.classroom.widgets import explore, explorer
 
 
-def pixels(png):
-    return plt.imread(io.BytesIO(png))
+def pixels(webp):
+    return np.asarray(Image.open(io.BytesIO(webp)))
 
 
 def test_show_gives_an_image_with_its_text_and_closes_the_figure(shown):
@@ -26,7 +27,7 @@ def test_show_gives_an_image_with_its_text_and_closes_the_figure(shown):
     show(fig, alt='A "quoted" & <strange> empty figure')
     (data,) = shown
     assert (
-        '<img alt="A &quot;quoted&quot; &amp; &lt;strange&gt; empty figure" src="data:image/png;base64,'
+        '<img alt="A &quot;quoted&quot; &amp; &lt;strange&gt; empty figure" src="data:image/webp;base64,'
         in data["text/html"]
     )
     width, height = re.search(r'width="(\d+)" height="(\d+)"', data["text/html"]).groups()
@@ -149,7 +150,7 @@ def test_a_slider_redraws_in_place():
     image = explorer(draw, ALT, level=slider).children[-1]
     before = image.value
     assert before.startswith(
-        '<img alt="A bar that reaches up to the level. Now: level = 1." src="data:image/png;base64,'
+        '<img alt="A bar that reaches up to the level. Now: level = 1." src="data:image/webp;base64,'
     )
     slider.value = 5
     assert "Now: level = 5." in image.value
@@ -171,7 +172,7 @@ def test_a_choice_is_named_by_its_words():
 def test_sliders_are_wide_and_fit_a_narrow_page():
     slider = widgets.IntSlider(value=1, min=0, max=10)
     explorer(draw, ALT, level=slider)
-    assert (slider.layout.width, slider.layout.max_width) == ("32em", "100%")
+    assert (slider.layout.width, slider.layout.max_width) == ("40em", "100%")
     plt.close("all")
 
 

@@ -276,7 +276,7 @@ def _feedback(question: Question) -> tuple[Callable[..., None], widgets.HTML]:
 
 
 def _compare_widget(question: Question) -> widgets.VBox:
-    field = widgets.Textarea(placeholder="Your answer, in two or three sentences", rows=5, layout={"width": "100%"})
+    field = widgets.Textarea(placeholder="Your answer, in two or three sentences", rows=5, layout={"width": "auto"})
     button = widgets.Button(description="Compare")
     column = {"flex": "1 1 20em", "min_width": "0"}
     said, own, model = spoken_line(), widgets.HTML(layout=column), widgets.HTML(layout=column)

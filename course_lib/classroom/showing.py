@@ -7,11 +7,10 @@ from collections.abc import Callable
 import ipywidgets as widgets
 from IPython.display import display
 
-# What core ipywidgets cannot say of themselves, said by a line of script in the page, once a widget is on it. Keys that
-# are typed in a control belong to it: JupyterLab would move on at an arrow, and delete the cell at "d d". Only Escape,
-# Shift+Enter and keys with Ctrl, Alt or Cmd go on to JupyterLab. Enter in a field presses the button that asks for it.
-# What a widget says in words is a live region, so that screen readers say it too. Of every view the "ready" button is
-# pressed once.
+# What core ipywidgets cannot do, done by a script in the page. Keys that are typed in a control belong to it: JupyterLab
+# would move on at an arrow, and delete the cell at "d d". Only Shift+Enter and keys with Ctrl, Alt or Cmd go on to
+# JupyterLab, and Escape leads back to it. Enter in a field presses the button that asks for it. What a widget says in
+# words is a live region, so that screen readers say it too, and a slider has the name that stands before it.
 SCRIPT = """
 const box = this.closest('.course-live');
 const own = key => !key.ctrlKey && !key.altKey && !key.metaKey && !(key.shiftKey && key.key === 'Enter');
@@ -21,7 +20,13 @@ box.addEventListener('keydown', key => {
     if (own(key) && key.key === 'Enter' && !key.isComposing && key.target.matches('input, [role=slider]'))
         setTimeout(() => box.querySelector('.course-enter')?.click(), 50);  // after the field has sent its value
 }, true);
-const speak = () => box.querySelectorAll('.course-says').forEach(line => line.setAttribute('role', 'status'));
+const speak = () => {
+    box.querySelectorAll('.course-says').forEach(line => line.setAttribute('role', 'status'));
+    for (const handle of box.querySelectorAll('[role=slider]:not([aria-label])')) {
+        const name = handle.closest('.widget-slider')?.querySelector('label')?.textContent;
+        if (name) handle.setAttribute('aria-label', name);
+    }
+};
 new MutationObserver(speak).observe(box, {childList: true, subtree: true});
 speak();
 """

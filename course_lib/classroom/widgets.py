@@ -45,7 +45,7 @@ def explorer(draw: Callable[..., Figure], alt: str, **controls: widgets.ValueWid
 
     for name, control in controls.items():
         control.description = control.description or name
-        control.layout.width, control.layout.max_width = "32em", "100%"
+        control.layout.width, control.layout.max_width = "40em", "100%"
     image, problem = widgets.HTML(picture()), spoken_line()
     for control in controls.values():
         control.observe(redraw, names="value")
