@@ -10,6 +10,7 @@ import unicodedata
 import zipfile
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,10 +49,7 @@ from course_lib.classroom.flashcards import (
 
 CARDS = load_cards()
 STRANGE = Card("strange-1", "Is a_b *c* <script> & `d`?", r"$x_t$ is | 2 \ 3 <b>", "01_forward_step", ("sheet",))
-NOTEBOOKS = {
-    *("00_start_here", "01_forward_step", "02_training", "03_ddim", "04_latent_diffusion", "05_text_conditioning"),
-    *("06_guidance", "07_distillation", "08_vae_gan_diffusion", "09_inpainting", "10_practice"),
-}
+NOTEBOOKS = {path.stem for path in (Path(__file__).parents[1] / "notebooks").glob("*.ipynb")}
 
 
 def named(ids):

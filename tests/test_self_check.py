@@ -95,7 +95,7 @@ def test_the_facts_of_every_question_of_the_sheet_are_listed_here():
 
 
 def test_each_of_the_first_notebooks_has_three_or_four_questions_of_its_own():
-    for name in sorted({question.notebook for question in QUESTIONS.values()} - {"08_vae_gan_diffusion"}):
+    for name in sorted({question.notebook for question in QUESTIONS.values()} - {"10_practice"}):
         own = [q for q in QUESTIONS.values() if q.notebook == name and not q.id.startswith("sheet-")]
         assert 3 <= len(own) <= 4
         assert all(re.fullmatch(name[:2] + r"-[a-z]", question.id) for question in own)
@@ -108,6 +108,11 @@ def test_each_of_the_first_notebooks_has_three_or_four_questions_of_its_own():
 def test_ids_are_unique():
     text = (Path(__file__).parents[1] / "data" / "self_check.toml").read_text(encoding="utf-8")
     assert len(QUESTIONS) == text.count("\n[[question]]\n")
+
+
+@each_question
+def test_its_notebook_is_there(question):
+    assert (Path(__file__).parents[1] / "notebooks" / f"{question.notebook}.ipynb").exists()
 
 
 @each_question
