@@ -3,10 +3,12 @@
 import base64
 import io
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
 from course_lib.classroom.plots import draw_pictures, pick, show
+from course_lib.classroom.progress import progress
 from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
 from course_lib.classroom.widgets import explore, explorer
 
@@ -248,3 +251,23 @@ def test_a_shown_widget_keeps_its_keys_and_speaks(shown):
 def test_text_is_escaped_for_widgets():
     assert re.sub(' style="[^"]+"', "", text_html("a < b\n\n $x$ \n")) == "<p>a &lt; b</p><p> $x$</p>"
     assert problem_html(KeyError("<2>")) == '<p class="course-problem">KeyError: &#x27;&lt;2&gt;&#x27;</p>'
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def without_empty_header(markdown):
+    """Whether every column of every table has a name, which screen readers say before each entry."""
+    headers = re.findall(r"^(\|.*\|)\n\|[-:| ]+\|$", markdown, flags=re.MULTILINE)
+    return all(name.strip() for header in headers for name in header.split("|")[1:-1])
+
+
+@pytest.mark.usefixtures("own_progress")
+def test_every_column_of_a_table_has_a_name(shown):
+    assert not without_empty_header("| | b |\n|---|---|\n| 1 | 2 |")
+    progress()
+    texts = [shown[0]["text/markdown"]]
+    for path in (Path(__file__).parents[1] / "notebooks").glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        texts += [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert [text for text in texts if not without_empty_header(text)] == []
