@@ -54,7 +54,7 @@ def progress() -> None:
     rows = [
         f"| {each.id} | {each.title} | {marks[known.get(each.id)]} | {each.points} |" for each in EXERCISES.values()
     ]
-    table = "\n".join(["| exercise | | status | points |", "|---|---|---|---|", *rows])
+    table = "\n".join(["| exercise | title | status | points |", "|---|---|---|---|", *rows])
     reached = sum(each.points for each in EXERCISES.values() if known.get(each.id) == "done")
     total = sum(each.points for each in EXERCISES.values())
     asked = [each.tick for each in load_questions().values()]
