@@ -1,51 +1,77 @@
 # make lab    opens the course in JupyterLab        (ARGS="--no-browser --port=8899" passes through)
 # make test   checks it: lint, every test, every notebook from top to bottom
 #
-# Both install what they need into .venv first, once, and again only when the lists of packages change.
+# Both install what they need into .venv first, once, and again only when the lists of packages change. On Linux,
+# PyTorch is the build for the CPU unless there is an NVIDIA card; TORCH=cpu or TORCH=cuda chooses.
 
 PYTHON ?= python3
 ARGS ?=
+TORCH ?=
 BIN := .venv/bin
-EXTRAS := lab,test
+FIRST := /lab/tree/notebooks/00_start_here.ipynb
+LISTS := lab test clip compare
 
-.PHONY: lab test format mutants overhead compare stamp clean
+.PHONY: lab test format mutants overhead compare stamp pins proof-setup clean always
 
-lab: .venv/installed
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb $(ARGS)
+ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo writable),writable)
+export HOME := $(CURDIR)/.home
+$(info Your home folder cannot be written to: Jupyter's settings and your progress are kept in .home here.)
+endif
 
-test: .venv/installed
+lab: .venv/lab
+	@[ "$$(id -u)" != 0 ] || echo "You are root, which JupyterLab refuses unless told: starting it with --allow-root."
+	$(BIN)/jupyter lab --LabApp.default_url=$(FIRST) $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
+
+test: .venv/test
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/python -m pytest $(ARGS)
 
 # Lint and format what can be mended without a person.
-format: .venv/installed
+format: .venv/test
 	$(BIN)/ruff check --fix --quiet
 	$(BIN)/ruff format --quiet
 
 # Break each formula of the library in turn and list which test notices.
-mutants: .venv/installed
+mutants: .venv/test
 	$(BIN)/python tests/mutants.py $(ARGS)
 
 # What the sampling and training loops cost over bare code.
-overhead: .venv/installed
+overhead: .venv/lab
 	$(BIN)/python tests/measure_overhead.py
 
 # Our U-Net beside the one of diffusers: speed, then quality after the same ten minutes each.
-compare: .venv/installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compare]'
+compare: .venv/compare
 	$(BIN)/python tests/compare_with_diffusers.py $(ARGS)
 
 # Write the address that Colab installs from into every notebook: make stamp REPO=https://…
-stamp: .venv/installed
+stamp: .venv/lab
 	$(BIN)/python -m course_lib.classroom.colab $(REPO)
+
+# Write the lists of versions anew, one of each package for every Python and machine that is served, and check that all
+# have wheels there. What is listed stays as it is where it can: to go to newer versions, delete the lists first.
+COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-annotate
+RESOLVE := $(COMPILE) --universal --fork-strategy=fewest --python-version=3.11.0 pyproject.toml
+NVIDIA := '^(cuda|nvidia|triton)'
+
+pins: .venv/lab
+	cat requirements/*.txt | sort -u > .venv/all.txt
+	$(RESOLVE) --all-extras --output-file=.venv/all.txt
+	grep -E $(NVIDIA) .venv/all.txt > requirements/cuda.txt
+	for list in $(LISTS); do \
+	  $(RESOLVE) --extra=$$list --constraints=.venv/all.txt | grep -vE $(NVIDIA) > requirements/$$list.txt || exit 1; done
+	for python in 3.11.0 3.12.0 3.13.0 3.14.0; do \
+	  for machine in x86_64-manylinux_2_28 aarch64-manylinux_2_28 macos windows; do \
+	    MACOSX_DEPLOYMENT_TARGET=14.0 $(COMPILE) --no-deps --only-binary=:all: --python-version=$$python \
+	      --python-platform=$$machine .venv/all.txt > /dev/null || exit 1; done; done
+
+# The set-up from nothing where it is hardest: line ends turned around, a path with spaces and accents, no home folder.
+proof-setup:
+	$(PYTHON) tests/prove_setup.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
 
-.venv/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This course needs Python 3.11 or newer, but $(PYTHON) is %d.%d: name another with make PYTHON=python3.12" % sys.version_info[:2])'
-	@echo "Installing into .venv (once; some minutes)"
-	@$(PYTHON) -m venv .venv || { echo "The environment could not be made: on Debian and Ubuntu, install python3-venv first."; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
-	@touch $@
+$(LISTS:%=.venv/%): .venv/%: requirements/%.txt install.py pyproject.toml $(if $(TORCH),always)
+	@$(PYTHON) install.py $(sort lab $*) $(if $(TORCH),--torch=$(TORCH))
+	@cd .venv && touch $(sort lab $*)

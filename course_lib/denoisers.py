@@ -94,7 +94,7 @@ class NetDenoiser:
 
     def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
         signal, noise = signal_and_noise(self.schedule, t, x_t)
-        out = self.net(x_t, torch.as_tensor(t, device=x_t.device).expand(len(x_t)), cond)
+        out = self.net(x_t, torch.as_tensor(t).to(x_t.device).expand(len(x_t)), cond)
         require_same_shape("what the network answers", out, "x_t", x_t)
         if self.predicts == "eps":
             return Prediction(x_0=(x_t - noise * out) / signal, eps=out)

@@ -3,14 +3,22 @@
 ``data/SHA256SUMS`` lists every shipped file with its checksum, in the form that ``sha256sum -c`` reads.
 """
 
+import glob
 import hashlib
 import os
+import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+
+# What networks and pictures depend on. All else is text that people may edit: questions, cards, licences, a builder.
+VERIFIED = {".safetensors", ".gz", ".webp", ".png", ".json"}
+
+ABANDONED = 3600.0  # seconds after which an unfinished file is nobody's any more: writing one takes a few
 
 
 class CourseFileError(RuntimeError):
@@ -24,28 +32,36 @@ def data_folder() -> Path:
 
 
 def shipped_file(name: str) -> Path:
-    """The path of a shipped file, after checking that every byte is as it was shipped.
+    """The path of a shipped file, after checking that it is there and, unless it is text to edit, as it was shipped.
 
     Args:
-        name: the path below data/, with forward slashes, such as ``"fashion_mnist/LICENSE"``.
+        name: the path below data/, with forward slashes, such as ``"checkpoints/fashion.safetensors"``.
 
     Raises:
-        CourseFileError: if the file is missing, truncated or altered, with the command that mends it.
+        CourseFileError: if the file is missing, or networks or pictures depend on it and it is truncated or altered.
     """
     path = data_folder() / name
-    expected = checksums().get(name)
-    if expected is None:
+    if not path.is_file():
+        raise CourseFileError(f"{path} is missing: {_remedy(name)}")
+    if path.suffix not in VERIFIED:
+        return path
+    if name not in checksums():
         raise CourseFileError(
             f"data/{name} is not listed in data/SHA256SUMS, so it cannot be checked: {_remedy('SHA256SUMS')}"
         )
-    if not path.is_file():
-        raise CourseFileError(f"{path} is missing: {_remedy(name)}")
-    status = path.stat()
-    if _sha256(path, status.st_size, status.st_mtime_ns) != expected:
+    if differs(name):
         raise CourseFileError(
-            f"{path} is not as it was shipped (its checksum differs; truncated or altered): {_remedy(name)}"
+            f"{path} is not as it was shipped (its checksum differs; truncated or altered): {_remedy(name)} "
+            "If you changed it on purpose, keep yours under another name."
         )
     return path
+
+
+def differs(name: str) -> bool:
+    """Whether a file that is listed in ``data/SHA256SUMS`` is another than the one that was shipped."""
+    path = data_folder() / name
+    status = path.stat()
+    return _sha256(path, status.st_size, status.st_mtime_ns) != checksums()[name]
 
 
 def checksums() -> dict[str, str]:
@@ -62,17 +78,22 @@ def record_checksum(name: str) -> None:
     known = checksums()
     known[name] = hashlib.sha256((data_folder() / name).read_bytes()).hexdigest()
     with atomic_write(data_folder() / "SHA256SUMS") as partial:
-        partial.write_text("".join(f"{known[each]}  {each}\n" for each in sorted(known)), encoding="utf-8")
+        partial.write_bytes("".join(f"{known[each]}  {each}\n" for each in sorted(known)).encode())
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; it takes the place of ``path`` only once it is whole and on the disk.
 
-    Whoever reads ``path`` sees the old file or the new one, whatever happens in between.
+    Whoever reads ``path`` sees the old file or the new one, whatever happens in between. What a killed process left
+    behind is cleared away by the next write to the same path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        with suppress(OSError):  # another process may clear it first
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
         yield partial
         with open(partial, "rb+") as file:
@@ -90,6 +111,5 @@ def _sha256(path: Path, size: int, modified: int) -> str:
 
 
 def _remedy(name: str) -> str:
-    if data_folder().parent == PACKAGE:
-        return "install the course again with pip install --force-reinstall."
-    return f"restore it with git restore data/{name}"
+    """The same for a clone, a ZIP and an installed course, and nothing in it deletes what somebody may have written."""
+    return f"fetch the course once more, into another folder, and copy data/{name} from there."

@@ -74,7 +74,7 @@ class NoiseSchedule:
         require_count("T", T)
         require_between("beta_start", beta_start, 0, 1)
         require_between("beta_end", beta_end, 0, 1)
-        return NoiseSchedule.from_beta(torch.linspace(beta_start, beta_end, T, dtype=torch.float64))
+        return NoiseSchedule.from_beta(torch.linspace(beta_start, beta_end, int(T), dtype=torch.float64))
 
     @staticmethod
     def cosine(T: int = 1000) -> "NoiseSchedule":
@@ -84,7 +84,7 @@ class NoiseSchedule:
                   f(t) = \cos^2\!\Big(\frac{t/T + 0.008}{1.008}\cdot\frac{\pi}{2}\Big), \quad \beta_t \le 0.999.
         """
         require_count("T", T)
-        t = torch.arange(T + 1, dtype=torch.float64)
+        t = torch.arange(int(T) + 1, dtype=torch.float64)
         f = torch.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
         # The cap keeps alpha_bar_T above zero, 2.4e-9 for T = 1000: without it nothing of the picture would be left
         # and eps could no longer be turned into x_0.
@@ -132,6 +132,7 @@ class NoiseSchedule:
         """Evenly spread times [T, …, 0] for a sampler that takes ``steps`` steps, 1…T; steps need not divide T."""
         require_whole_number("steps", steps)
         require_between("steps", steps, 1, self.T)
+        steps = int(steps)  # numpy's small integers would overflow
         return [self.T * (steps - k) // steps for k in range(steps + 1)]
 
 

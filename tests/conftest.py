@@ -1,11 +1,17 @@
 """Settings for all tests, and a line of progress for each notebook."""
 
+import shutil
+import subprocess
 import time
+from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from course_lib.classroom import showing
+
+TOP = Path(__file__).parents[1]
 
 # The same examples in every run, and no deadline: a busy machine is no failure.
 settings.register_profile("course", deadline=None, derandomize=True, max_examples=50)
@@ -36,6 +42,32 @@ class NotebookProgress:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
     config.pluginmanager.register(NotebookProgress(config.pluginmanager.get_plugin("terminalreporter")))
+
+
+@pytest.fixture(scope="session")
+def course_files():
+    """Every file of the course, below its top: what git lists, committed or not; in an unpacked ZIP, what is there."""
+    if (TOP / ".git").exists():
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=TOP, capture_output=True, check=True).stdout.decode().split("\0")
+    else:
+        ignored = [line.rstrip("/") for line in (TOP / ".gitignore").read_text(encoding="utf-8").splitlines()]
+        there = (path.relative_to(TOP) for path in TOP.rglob("*"))
+        kept = (path for path in there if not any(fnmatch(part, name) for part in path.parts for name in ignored))
+        listed = [path.as_posix() for path in kept if not path.is_relative_to("data/checkpoints/unfinished")]
+    return [Path(name) for name in listed if name and (TOP / name).is_file()]
+
+
+@pytest.fixture(scope="session")
+def clone(course_files, tmp_path_factory):
+    """A git repository with exactly the files that are here now, committed or not, as a fork's would be."""
+    folder = tmp_path_factory.mktemp("fork") / "clone"
+    for name in course_files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TOP / name, folder / name)
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *command], cwd=folder, check=True)
+    return folder
 
 
 @pytest.fixture

@@ -1,19 +1,28 @@
 """Figures and widgets: described in words, drawn right, and honest about errors."""
 
+import base64
 import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 import torch
+from ipywidgets.widgets.widget import _instances
+from PIL import Image
 
-from course_lib.classroom.plots import draw_pictures, pick, show, to_png
+from course_lib.classroom.plots import draw_pictures, pick, show
+from course_lib.classroom.progress import progress
+from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
 from course_lib.classroom.widgets import explore, explorer
 
 
-def pixels(png):
-    return plt.imread(io.BytesIO(png))
+def pixels(webp):
+    return np.asarray(Image.open(io.BytesIO(webp)))
 
 
 def test_show_gives_an_image_with_its_text_and_closes_the_figure(shown):
@@ -21,9 +30,13 @@ def test_show_gives_an_image_with_its_text_and_closes_the_figure(shown):
     show(fig, alt='A "quoted" & <strange> empty figure')
     (data,) = shown
     assert (
-        '<img alt="A &quot;quoted&quot; &amp; &lt;strange&gt; empty figure" src="data:image/png;base64,'
+        '<img alt="A &quot;quoted&quot; &amp; &lt;strange&gt; empty figure" src="data:image/webp;base64,'
         in data["text/html"]
     )
+    width, height = re.search(r'width="(\d+)" height="(\d+)"', data["text/html"]).groups()
+    picture = pixels(base64.b64decode(re.search('base64,([^"]+)', data["text/html"])[1]))
+    assert (width, height) == ("200", "200")
+    assert picture.shape[:2] == (400, 400), "sharp: two pixels of the file to one of the page"
     assert data["text/plain"] == '[Figure: A "quoted" & <strange> empty figure]'
     assert not plt.fignum_exists(fig.number)
 
@@ -58,6 +71,66 @@ def test_colour_pictures_keep_their_colours():
     plt.close(fig)
 
 
+def drawn(pictures, **options):
+    """What draw_pictures puts on its canvas."""
+    fig = draw_pictures(pictures, columns=1, **options)
+    plt.close(fig)
+    return np.asarray(fig.axes[0].images[0].get_array())
+
+
+def test_bytes_are_drawn_from_0_to_255():
+    grey = torch.tensor([[0, 51], [102, 255]], dtype=torch.uint8)
+    assert np.allclose(drawn(grey[None, None]), [[0, 0.2], [0.4, 1]])
+    assert np.allclose(drawn(grey[None, None], high=510), [[0, 0.1], [0.2, 0.5]])
+    assert np.allclose(drawn(grey > 60), [[0, 0], [1, 1]])
+
+
+@pytest.mark.parametrize(
+    "as_given",
+    [
+        lambda x: x,  # (1, 3, H, W)
+        lambda x: x[0],
+        lambda x: x.numpy(),
+        lambda x: x.permute(0, 2, 3, 1),  # (1, H, W, 3)
+        lambda x: x[0].permute(1, 2, 0).numpy(),
+        lambda x: x.to(torch.float32) / 127.5 - 1,
+        lambda x: SimpleNamespace(tensor=x),
+    ],
+)
+def test_colour_pictures_come_in_the_shapes_that_people_have(as_given):
+    colours = torch.randint(0, 256, (1, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert np.allclose(drawn(as_given(colours)), colours[0].permute(1, 2, 0).numpy() / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (1, 4, 5), (4, 5, 1), (1, 1, 4, 5), (1, 4, 5, 1)])
+def test_grey_pictures_come_in_the_shapes_that_people_have(shape):
+    grey = torch.rand(4, 5, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert np.allclose(drawn(grey.reshape(shape)), (grey.numpy() + 1) / 2)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "sentence"),
+    [
+        (torch.zeros(2, 4, 8, 8), r"got shape \(2, 4, 8, 8\): are these latents\? decode them first\.$"),
+        (torch.zeros(5), r"^pictures must be \(N, 1, H, W\), .* but got shape \(5,\)\.$"),
+        (torch.zeros(0, 3, 8, 8), r"got shape \(0, 3, 8, 8\)\.$"),
+        (torch.zeros(2, 5, 8, 8), r"got shape \(2, 5, 8, 8\)\.$"),
+        (np.zeros((1, 1, 3, 8, 8)), r"got shape \(1, 1, 3, 8, 8\)\.$"),
+        (torch.full((1, 1, 2, 2), 200.0), r"^pictures from 200 to 200 would all be white, .* say low=0, high=255\.$"),
+    ],
+)
+def test_what_is_no_picture_gets_one_sentence(pictures, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        draw_pictures(pictures)
+
+
+def test_a_list_is_no_picture_and_no_column_holds_none():
+    with pytest.raises(TypeError, match=r"^pictures must be a tensor or a NumPy array, but got list\.$"):
+        draw_pictures([1, 2])
+    with pytest.raises(ValueError, match="columns must"):
+        draw_pictures(torch.zeros(1, 1, 2, 2), columns=0)
+
+
 def test_pick_takes_both_ends():
     assert pick(range(101), 5) == [0, 25, 50, 75, 100]
     assert pick("abcde", 2) == ["a", "e"]
@@ -68,39 +141,133 @@ def draw(level):
     ax.axhspan(0, level)
     ax.set_ylim(0, 10)
     if level == 9:
-        raise ValueError("nine is too much")
+        raise ValueError("nine is <too> much")
     return fig
+
+
+ALT = "A bar that reaches up to the level."
 
 
 def test_a_slider_redraws_in_place():
     slider = widgets.IntSlider(value=1, min=0, max=10)
-    box = explorer(draw, level=slider)
-    image = box.children[-1]
+    image = explorer(draw, ALT, level=slider).children[-1]
     before = image.value
-    assert pixels(before).shape == pixels(to_png(draw(1))).shape
+    assert before.startswith(
+        '<img alt="A bar that reaches up to the level. Now: level = 1." src="data:image/webp;base64,'
+    )
     slider.value = 5
-    assert image.value != before
+    assert "Now: level = 5." in image.value
+    assert image.value.split("src=")[1] != before.split("src=")[1]
     slider.value = 1
     assert image.value == before
     assert slider.description == "level"
     plt.close("all")
 
 
+def test_a_choice_is_named_by_its_words():
+    choice = widgets.Dropdown(options=[("low", 1), ("high", 8)], value=1)
+    image = explorer(draw, ALT, level=choice).children[-1]
+    choice.value = 8
+    assert "Now: level = high." in image.value
+    plt.close("all")
+
+
+def test_sliders_are_wide_and_fit_a_narrow_page():
+    slider = widgets.IntSlider(value=1, min=0, max=10)
+    explorer(draw, ALT, level=slider)
+    assert (slider.layout.width, slider.layout.max_width) == ("40em", "100%")
+    plt.close("all")
+
+
 def test_an_error_behind_a_slider_is_seen():
     slider = widgets.IntSlider(value=1, min=0, max=10)
-    problem = explorer(draw, level=slider).children[-2]
+    problem = explorer(draw, ALT, level=slider).children[-2]
     slider.value = 9
-    assert problem.value == "ValueError: nine is too much"
+    assert problem.value == '<p class="course-problem">ValueError: nine is &lt;too&gt; much</p>'
     slider.value = 2
     assert problem.value == ""
-    with pytest.raises(ValueError, match="nine is too much"):
-        explorer(draw, level=widgets.IntSlider(value=9, min=0, max=10))
+    with pytest.raises(ValueError, match="nine is <too> much"):
+        explorer(draw, ALT, level=widgets.IntSlider(value=9, min=0, max=10))
+    plt.close("all")
+
+
+def test_a_later_cell_may_use_the_names_for_something_else():
+    cells = """
+def draw_word(place, *, size=2):
+    fig, ax = plt.subplots(figsize=(size, 1))
+    ax.set_title(" ".join(words[i] for i in [place]))
+    return fig
+"""
+    notebook = {"plt": plt, "words": ["a", "red", "car"]}
+    exec(cells, notebook)
+    slider = widgets.IntSlider(value=0, min=0, max=2)
+    problem, image = explorer(notebook["draw_word"], ALT, place=slider).children[-2:]
+    before = image.value
+    notebook["words"] = {}
+    slider.value = 2
+    assert problem.value == ""
+    assert image.value != before
     plt.close("all")
 
 
 def test_explore_shows_the_widget_and_a_sentence_for_readers_without_a_kernel(shown):
-    assert explore(draw, level=widgets.IntSlider(value=1, min=0, max=10)) is None
-    (data,) = shown
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"]
-    assert "run this cell to move the controls" in data["text/plain"]
+    assert explore(draw, ALT, level=widgets.IntSlider(value=1, min=0, max=10)) is None
+    live, asleep = shown
+    assert live["application/vnd.jupyter.widget-view+json"]["model_id"]
+    assert "run this cell to move the controls" in asleep["text/plain"]
     plt.close("all")
+
+
+# --- what core ipywidgets cannot do -----------------------------------------------------------------------------------
+
+
+def model_of(output):
+    return _instances[output["application/vnd.jupyter.widget-view+json"]["model_id"]]
+
+
+def test_a_shown_widget_is_followed_by_the_sentence_that_stands_in_for_it(shown):
+    show_widget(widgets.Button(), plain="[Run <this> cell.]")
+    live, asleep = shown
+    assert live["text/plain"] == ""  # the sentence stands once
+    assert '<p class="course-asleep">[Run &lt;this&gt; cell.]</p>' in asleep["text/html"]
+    assert asleep["text/plain"] == "[Run <this> cell.]"
+    frame = model_of(live)
+    assert frame._dom_classes == ("course-live",)
+    for name in ("course-live", "course-asleep"):
+        assert f".{name}" in asleep["text/html"].split("<style>")[1]
+
+
+def test_a_shown_widget_keeps_its_keys_and_speaks(shown):
+    button = widgets.Button()
+    show_widget(button, plain="[Run this cell.]")
+    inside, script = model_of(shown[0]).children
+    assert inside is button
+    assert script.layout.display == "none"
+    for name in ("stopPropagation()", ".course-live", ".course-enter", ".course-says"):
+        assert name in script.value
+    assert spoken_line()._dom_classes == ("course-says",)
+
+
+def test_text_is_escaped_for_widgets():
+    assert re.sub(' style="[^"]+"', "", text_html("a < b\n\n $x$ \n")) == "<p>a &lt; b</p><p> $x$</p>"
+    assert problem_html(KeyError("<2>")) == '<p class="course-problem">KeyError: &#x27;&lt;2&gt;&#x27;</p>'
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def without_empty_header(markdown):
+    """Whether every column of every table has a name, which screen readers say before each entry."""
+    headers = re.findall(r"^(\|.*\|)\n\|[-:| ]+\|$", markdown, flags=re.MULTILINE)
+    return all(name.strip() for header in headers for name in header.split("|")[1:-1])
+
+
+@pytest.mark.usefixtures("own_progress")
+def test_every_column_of_a_table_has_a_name(shown):
+    assert not without_empty_header("| | b |\n|---|---|\n| 1 | 2 |")
+    progress()
+    texts = [shown[0]["text/markdown"]]
+    for path in (Path(__file__).parents[1] / "notebooks").glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        texts += [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert [text for text in texts if not without_empty_header(text)] == []

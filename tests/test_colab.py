@@ -15,25 +15,6 @@ from course_lib.classroom.colab import FIRST_CELL
 TOP = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def clone(tmp_path):
-    """A git repository with exactly the files that are here now, committed or not, as a fork's would be."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=TOP,
-        capture_output=True,
-        check=True,
-    )
-    folder = tmp_path / "clone"
-    for name in listed.stdout.decode().split("\0"):
-        if name and (TOP / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(TOP / name, folder / name)
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
-        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *command], cwd=folder, check=True)
-    return folder
-
-
 def environment_without_the_course(folder, *options):
     """The Python of a fresh environment that sees every package installed here, as Colab's would be, but not the course.
 

@@ -1,15 +1,18 @@
 """The saved notebooks, as a reader meets them: run in order, without errors, described in words, of a bearable size."""
 
 import ast
+import linecache
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from course_lib.classroom.checks import BugHunt, Exercise
+from course_lib.classroom.checks import BugHunt, Exercise, show_answer, source_of
 from course_lib.classroom.colab import FIRST_CELL, stamp, stamped_address
 from course_lib.classroom.exercises import EXERCISES
+from course_lib.classroom.progress import progress_file
 
 TOP = Path(__file__).parents[1]
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
@@ -224,7 +227,10 @@ def test_a_notebook_with_another_first_cell_is_refused_before_any_is_changed(two
 # --- the exercises ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda each: each.id)
+each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda each: each.id)
+
+
+@each_exercise
 def test_each_exercise_stands_in_its_notebook_with_all_its_parts(exercise):
     (path,) = (path for path in NOTEBOOKS if path.stem.startswith(exercise.id[:2]))
     name = "exercise-" + exercise.id.replace(".", "-")
@@ -235,15 +241,64 @@ def test_each_exercise_stands_in_its_notebook_with_all_its_parts(exercise):
     assert re.fullmatch(rf"\*Difficulty\* [●○]{{5}} · \*importance\* [●○]{{5}} · about \d+ minutes · {points}", ratings)
 
     stub, check = parts[f"{name}-stub"], parts[f"{name}-check"]
-    (written,) = re.findall(r"def (\w+)\(", stub.source)
+    (written,) = ast.parse(stub.source).body
+    (solution,) = ast.parse(source_of(exercise.solution)).body
     assert stub.source.endswith("    raise NotImplementedError")
-    assert check.source.splitlines()[0] == f'{written} = check("{exercise.id}", {written})'
+    assert check.source.splitlines()[0] == f'{written.name} = check("{exercise.id}")'
+    assert (solution.name, ast.unparse(solution.args)) == (written.name, ast.unparse(written.args))
     assert "○ Not attempted yet" in check.outputs[0].text
     assert parts[f"{name}-help"].source == f'hints("{exercise.id}")\nshow_answer("{exercise.id}")'
     assert exercise.why in parts[f"{name}-help"].outputs[-1].data["text/markdown"]
     # Lasting ids and points in the metadata: what hands out and grades the notebooks reads them there.
     assert stub.metadata.exercise == {"id": exercise.id, "role": "answer"}
     assert check.metadata.exercise == {"id": exercise.id, "role": "check", "points": exercise.points}
+
+
+def run_cell(source, names):
+    """Run a cell with its source where ``inspect`` looks for it, as IPython does."""
+    file = f"<cell {source}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    exec(compile(source, file, "exec"), names)
+
+
+def notebook_at(exercise):
+    """A notebook's namespace above an exercise, as its imports, definitions and checks leave it; then stub and check."""
+    (path,) = (path for path in NOTEBOOKS if path.stem.startswith(exercise.id[:2]))
+    part, names, sources = f"exercise-{exercise.id.replace('.', '-')}", {}, {}
+    for cell in cells(path, "code"):
+        sources[cell.id] = cell.source
+        for node in ast.parse(cell.source).body if f"{part}-stub" not in sources else ():
+            defines = isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
+            checks = isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("check(")
+            if defines or checks:
+                with suppress(NameError):  # a default that the notebook computes: what needs it will not be there
+                    run_cell(ast.unparse(node), names)
+    return names, sources[f"{part}-stub"], sources[f"{part}-check"].splitlines()[0]
+
+
+@each_exercise
+def test_the_shown_answer_pasted_into_its_notebook_passes_its_check(exercise, own_progress, shown, capsys):
+    names, _, check = notebook_at(exercise)
+    show_answer(exercise.id)
+    (answer,) = re.findall(r"```python\n(.*?)\n```", shown[-1]["text/markdown"], flags=re.DOTALL)
+    run_cell(answer, names)
+    pasted = names[exercise.solution.__name__]
+    capsys.readouterr()
+    run_cell(check, names)
+    said = capsys.readouterr().out
+    assert said.startswith("✓ Right"), said
+    assert names[exercise.solution.__name__] is pasted
+
+
+@each_exercise
+def test_cells_run_twice_or_bottom_up_are_told_nothing_false_and_record_nothing(exercise, own_progress, capsys):
+    names, stub, check = notebook_at(exercise)
+    nothing, untouched = "○ Nothing to check", "○ Not attempted yet"
+    for cell, says in [(check, nothing), (check, nothing), (stub, ""), (check, untouched), (check, nothing)] * 2:
+        capsys.readouterr()
+        run_cell(cell, names)
+        assert capsys.readouterr().out.startswith(says)
+    assert not progress_file().exists()
 
 
 def test_exercises_stand_in_the_order_of_their_numbers_three_to_six_and_one_bug_hunt_a_notebook():

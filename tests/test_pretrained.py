@@ -301,7 +301,7 @@ def test_damaged_weights_are_refused(copied_data):
         with pytest.raises(CourseFileError, match=r"fashion\.safetensors is not as it was shipped"):
             pretrained.load_weights(UNet(), "fashion")
     path.unlink()
-    with pytest.raises(CourseFileError, match=r"fashion\.safetensors is missing: restore it"):
+    with pytest.raises(CourseFileError, match=r"fashion\.safetensors is missing: fetch the course once more"):
         pretrained.load_weights(UNet(), "fashion")
 
 

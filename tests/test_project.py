@@ -1,12 +1,16 @@
 """The set-up: lists that must agree, and what may stand at the top."""
 
 import re
-import subprocess
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
-from course_lib.classroom import setup_check
-from course_lib.files import CourseFileError
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+import install
+from course_lib.classroom.served import NEWEST, OLDEST
 
 TOP = Path(__file__).parents[1]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -16,21 +20,33 @@ def requirement_name(requirement):
     return re.match(r"[\w.-]+", requirement)[0].lower()
 
 
-def test_conda_and_make_install_the_same_extras_of_the_one_list():
-    make = re.search(r"^EXTRAS := (.+)$", (TOP / "Makefile").read_text(), flags=re.MULTILINE)[1]
-    conda = re.search(r"- -e \.\[(.+)\]", (TOP / "environment.yml").read_text())[1]
-    assert make == conda
-    assert set(make.split(",")) <= set(PROJECT["optional-dependencies"])
-    environment = (TOP / "environment.yml").read_text()
-    assert "- -c constraints.txt" in environment
-    assert f"python{PROJECT['requires-python']}" in environment
+def pins(name):
+    """Package → version, of one list in requirements/."""
+    lines = (TOP / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    found = [re.fullmatch(r"([\w.-]+)==([\w.]+)( ; .+)?", line) for line in lines]
+    assert all(found), lines
+    pinned = {canonical(each[1]): each[2] for each in found}
+    assert len(pinned) == len(lines), name  # one version of each package, whatever the Python and machine
+    return pinned
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+LISTS = sorted(path.stem for path in (TOP / "requirements").iterdir())
+
+
+def test_conda_installs_what_make_lab_installs():
+    environment = (TOP / "environment.yml").read_text(encoding="utf-8")
+    assert f"python{PROJECT['requires-python']},<3.{NEWEST[1] + 1}" in environment
     # Nothing is listed a second time.
-    assert re.findall(r"^\s+- ([\w.-]+)", environment.split("dependencies:")[1], flags=re.MULTILINE) == [
-        "python",
+    assert re.findall(r"^\s+- (.+)", environment.split("dependencies:")[1], flags=re.MULTILINE)[1:] == [
         "pip",
-        "pip",
-        "-c",
-        "-e",
+        "pip:",
+        f"--extra-index-url {install.CPU_BUILDS}",
+        "-r requirements/lab.txt",
+        "-e .",
     ]
 
 
@@ -42,26 +58,65 @@ def test_low_floors_and_no_caps():
     assert floors["ipywidgets"] == "7.7"
 
 
-def test_constraints_pin_everything_that_make_installs():
-    lines = [line for line in (TOP / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
-    pins = dict(line.split("==") for line in lines)
-    assert pins["torch"] == "2.13.0"
-    wanted = [
-        *PROJECT["dependencies"],
-        *PROJECT["optional-dependencies"]["lab"],
-        *PROJECT["optional-dependencies"]["test"],
-    ]
-    assert {requirement_name(each) for each in wanted} <= {name.lower() for name in pins}
+def test_each_list_pins_all_that_its_extra_asks_for():
+    extras = PROJECT["optional-dependencies"]
+    make = re.search(r"^LISTS := (.+)$", (TOP / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+    assert sorted([*make.split(), "cuda"]) == LISTS
+    for name in make.split():
+        wanted = {requirement_name(each) for each in [*PROJECT["dependencies"], *extras[name]]}
+        assert {canonical(each) for each in wanted} <= set(pins(name)), name
+        assert pins(name)["torch"] == "2.13.0"
+        assert not any(package.startswith(("nvidia", "cuda", "triton")) for package in pins(name)), name
 
 
-def test_only_what_belongs_stands_at_the_top():
-    tracked = subprocess.run(["git", "ls-files"], cwd=TOP, capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
-    assert {name.split("/")[0] for name in tracked if name} <= {
-        *("notebooks", "course_lib", "data", "tests", "environment.yml", "README.md"),
-        *("pyproject.toml", "Makefile", "constraints.txt", "LICENSE", ".gitignore", ".ci"),
+def test_a_package_has_the_same_version_in_every_list():
+    versions = {}
+    for name in LISTS:
+        for package, version in pins(name).items():
+            assert versions.setdefault(package, version) == version, package
+
+
+def test_what_is_pinned_is_what_the_tests_run_with():
+    for package, version in (pins("lab") | pins("test")).items():
+        with suppress(PackageNotFoundError):  # of another system
+            assert metadata(package)["Version"].split("+")[0] == version, package
+
+
+def test_the_lists_are_complete():
+    """Installed one by one, without looking for what they depend on, the packages lack nothing."""
+    for name in set(LISTS) - {"cuda", "compare"}:  # these two are not installed for the tests
+        for package in pins(name):
+            with suppress(PackageNotFoundError):
+                for text in metadata(package).get_all("Requires-Dist") or []:
+                    needed = Requirement(text)
+                    if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                        nvidia = needed.name.startswith(("nvidia", "cuda", "triton"))
+                        assert nvidia or canonical(needed.name) in pins(name), f"{package} in {name} needs {needed}"
+
+
+def test_every_pin_admits_every_python_that_is_promised():
+    assert PROJECT["requires-python"] == f">={OLDEST[0]}.{OLDEST[1]}"
+    promised = [f"{OLDEST[0]}.{minor}.0" for minor in range(OLDEST[1], NEWEST[1] + 1)]
+    for package in pins("lab") | pins("test") | pins("clip"):
+        with suppress(PackageNotFoundError):  # of another system
+            admits = SpecifierSet(metadata(package)["Requires-Python"] or "")
+            assert all(python in admits for python in promised), f"{package} asks for Python {admits}"
+
+
+def test_continuous_integration_skips_nothing_for_want_of_a_package():
+    assert "make .venv/clip" in (TOP / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_only_what_belongs_stands_at_the_top(course_files):
+    assert {path.parts[0] for path in course_files} <= {
+        *("notebooks", "course_lib", "data", "tests", "requirements", "environment.yml", "README.md", "install.py"),
+        *("pyproject.toml", "Makefile", "LICENSE", ".gitignore", ".gitattributes", ".ci"),
     }
+
+
+def test_only_notebooks_are_seen_among_the_notebooks(course_files):
+    seen = [path.name for path in course_files if path.parts[0] == "notebooks" and not path.name.startswith(".")]
+    assert all(name.endswith(".ipynb") for name in seen), seen
 
 
 def test_the_mathematics_imports_nothing_from_its_right_and_nothing_from_the_classroom():
@@ -73,28 +128,3 @@ def test_the_mathematics_imports_nothing_from_its_right_and_nothing_from_the_cla
     for path in (TOP / "course_lib").rglob("*.py"):
         if "classroom" not in path.parts:
             assert "course_lib.classroom" not in path.read_text(encoding="utf-8"), path.name
-
-
-def test_setup_check_when_all_is_well(capsys):
-    assert setup_check.check_setup()
-    assert "All is ready." in capsys.readouterr().out
-
-
-def test_setup_check_says_what_is_missing(capsys, monkeypatch):
-    monkeypatch.setattr(setup_check, "find_spec", lambda name: None if name == "ipywidgets" else object())
-
-    def missing(name):
-        raise CourseFileError(f"{name} is missing: restore it")
-
-    monkeypatch.setattr(setup_check, "shipped_file", missing)
-    assert not setup_check.check_setup()
-    said = capsys.readouterr().out
-    assert re.search(r"✗ ipywidgets is not installed: run .* -m pip install ipywidgets", said)
-    assert re.search(r"✗ .* is missing: restore it", said)
-    assert "Not ready" in said
-
-
-def test_setup_check_refuses_an_old_python(capsys, monkeypatch):
-    monkeypatch.setattr(setup_check.sys, "version_info", (3, 9, 1))
-    assert not setup_check.check_setup()
-    assert "✗ Python 3.9 is too old: the course needs 3.11 or newer" in capsys.readouterr().out

@@ -65,7 +65,7 @@ def _without_marks(text: str) -> str:
     return html.escape(re.sub(r"([\\`*_\[\]#|~])", r"\\\1", text), quote=False)
 
 
-# HTML whose maths is TeX between \( and \), which MathJax finds in a widget and in Anki; HTML whose maths needs neither
+# HTML whose maths is TeX between \( and \), which MathJax finds in Anki; HTML whose maths needs neither
 # script nor network; and Markdown.
 for_mathjax = partial(_translated, words=html.escape, maths=lambda tex: rf"\({html.escape(tex)}\)")
 with_mathml = partial(_translated, words=html.escape, maths=to_mathml)

@@ -1,31 +1,37 @@
 """Exercises: a check that says at once what is right, what is wrong and which usual mistake it looks like.
 
-    forward_step = check("01.1", forward_step)
+    forward_step = check("01.1")
 
-hands back the function to go on with: the learner's own once it is verified, the library's until then. So a notebook
-runs from top to bottom whatever has been solved. A check runs the answer beside the solution on inputs that the learner
-does not see. It never raises, and it never waits longer than ``TIME_LIMIT``.
+takes the notebook's function ``forward_step`` and hands back the one to go on with: the learner's own once it is
+verified, the course's until then. So a notebook runs from top to bottom whatever has been solved. A check runs the
+answer beside the solution on inputs that the learner does not see. Whatever the answer does, the check says a sentence
+and raises nothing but the learner's own interrupt, and it never waits longer than ``TIME_LIMIT``.
+
+A check helps, and does not protect: it runs in the learner's own process, where whoever wants to can deceive it. Marks
+need checks of their own, on a machine that the learner does not hold.
 """
 
 import ast
 import copy
-import ctypes
 import inspect
+import os
 import sys
 import textwrap
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.classroom.progress import record
+from course_lib.classroom.progress import record, ticks
 from course_lib.classroom.showing import show_markdown
+from course_lib.classroom.supervision import TimeUp, Worker, supervised
 from course_lib.schedules import NoiseSchedule
 
 TIME_LIMIT = 20.0  # seconds for one check; a right answer takes a small part of one
@@ -84,18 +90,31 @@ class Exercise:
         """What is wrong with an answer, in a sentence or two; None if nothing is."""
         guarded = _Guarded(answer, self)
         for number, trial in enumerate(self.trials):
-            got = trial.run(guarded)
+            got = self._outcome(trial, guarded)
             if trial.agrees(got, self.solution):
                 continue
-            # A usual mistake passes where the answer has passed, and only then is it tried where the answer fails: one
-            # that fails earlier may not even run here.
-            earlier = self.trials[:number]
             for mistake in self.mistakes:
-                passed = all(each.agrees(each.run(mistake), self.solution) for each in earlier)
-                if passed and trial.agrees(got, mistake):
-                    return inspect.getdoc(mistake)
-            return f"{trial.says} {_example(got, trial.run(self.solution))}"
+                # A usual mistake passes where the answer has passed. One that cannot run here is not the answer's.
+                with suppress(Exception):
+                    passed = all(each.agrees(each.run(mistake), self.solution) for each in self.trials[:number])
+                    if passed and trial.agrees(got, mistake):
+                        return inspect.getdoc(mistake)
+            remark = guarded.remark() if got.isfinite().all() else None
+            return f"{trial.says} {remark or _example(got, trial.run(self.solution))}".rstrip()
         return None
+
+    def _outcome(self, trial: Trial, guarded: "_Guarded") -> Tensor:
+        """What a trial makes of an answer; what it cannot work with is the answer's fault if the solution's result will do."""
+        try:
+            return trial.run(guarded)
+        except (WrongAnswerError, AnswerStopped):
+            raise
+        except Exception as error:
+            trial.run(self.solution)
+            returned, expected = _kind(guarded.returned), _kind(guarded.expected)
+            raise WrongAnswerError(
+                f"The check cannot use what your function returned: {returned}, where {expected} was expected."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -144,31 +163,47 @@ class WrongAnswerError(Exception):
     """Something wrong that was seen before there was a result to compare."""
 
 
-class TimeUp(BaseException):
-    """Thrown into an answer that does not come to an end; not an Exception, so that ``except Exception`` lets it out."""
+class AnswerStopped(Exception):  # noqa: N818 (it carries an error of somebody else's)
+    """An error that was raised inside the learner's function, and not in the check around it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
 
 
 # --- what a notebook calls --------------------------------------------------------------------------------------------
 
 
-def check(exercise_id: str, answer: Callable) -> Callable:
+def check(exercise_id: str, answer: Callable | None = None) -> Callable:
     """Say what is right or wrong about an answer, and hand back the function to go on with.
 
     Args:
         exercise_id: such as "01.1".
-        answer: the learner's function, without brackets.
+        answer: the learner's function; left out, it is the one of the exercise's name in the notebook.
 
     Returns:
         The answer if it was verified; until then the solution.
+
+    Raises:
+        KeyboardInterrupt: if the learner interrupts it.
     """
     exercise = find(exercise_id)
-    status, message = _judge(exercise, answer)
-    if status != "open":
+    if answer is None:
+        answer = sys._getframe(1).f_globals.get(exercise.solution.__name__)
+    try:
+        status, message = _judge(exercise, answer)
+    except KeyboardInterrupt:
+        print(f"○ Interrupted · {exercise.id} {exercise.title}\nNothing was recorded. Is there a loop that never ends?")
+        raise
+    before = ticks().get(exercise.id)
+    if status in ("done", "tried"):
         record(exercise.id, status)
-    mark = {"done": "✓ Right", "tried": "✗ Not yet", "open": "○ Not attempted yet"}[status]
+    untouched = "○ Not attempted yet" if before is None else "○ Only the stub here"
+    mark = {"done": "✓ Right", "tried": "✗ Not yet", "untouched": untouched, "nothing": "○ Nothing to check"}[status]
     print(f"{mark} · {exercise.id} {exercise.title}{message}")
     if status != "done":
         print("Until it is right, the notebook goes on with the course's own version.")
+        if before == "done":
+            print("The answer that was right before still counts.")
     return answer if status == "done" else exercise.solution
 
 
@@ -221,69 +256,101 @@ def source_of(function: Callable) -> str:
 # --- judging, whatever the answer does --------------------------------------------------------------------------------
 
 
-def _judge(exercise: Exercise | BugHunt, answer: Callable) -> tuple[str, str]:
-    """("done" | "tried" | "open", what to add to the verdict)."""
+def _judge(exercise: Exercise | BugHunt, answer: object) -> tuple[str, str]:
+    """("done" | "tried" | "untouched" | "nothing", what to add to the verdict)."""
+    name = exercise.solution.__name__
+    if isinstance(threading.current_thread(), Worker):
+        raise WrongAnswerError(f"Your function calls check itself: that line belongs below {name}, and not into it.")
     if not callable(answer):
-        return "tried", f"\nHand over the function itself, without brackets; a {type(answer).__name__} came."
-    outcome: list[tuple[str, str]] = []
-
-    def work() -> None:
-        try:
-            problem = exercise.findings(answer)
-            outcome.append(("done", "") if problem is None else ("tried", f"\n{problem}"))
-        except WrongAnswerError as finding:
-            outcome.append(("tried", f"\n{finding}"))
-        except NotImplementedError:
-            outcome.append(("open", ""))
-        except BaseException as error:
-            outcome.append(("tried", f"\nYour function stopped with {_describe(error)}"))
-
-    # A thread of its own can be left behind when it does not end; a process could not see the notebook's functions.
-    worker = threading.Thread(target=work, daemon=True)
-    worker.start()
-    worker.join(TIME_LIMIT)
-    if worker.is_alive():
-        _throw_into(worker, TimeUp)
-        return "tried", f"\nIt was stopped after {TIME_LIMIT:.0f} seconds: is there a loop that never ends?"
-    return outcome[0]
+        instead = "" if answer is None else f", only a value ({type(answer).__name__})"
+        return "nothing", f"\nThere is no function {name} yet{instead}: run the cell that defines it, then this one."
+    if any(answer is own for own in (exercise.solution, *exercise.forbidden)):
+        return "nothing", (
+            f"\nThis is the course's own {name}, which an earlier check or an import put there: "
+            "run the cell with your function again, then this one."
+        )
+    if type(answer) is FunctionType and _is_stub(answer):
+        return "untouched", ""
+    verdict, printed = supervised(lambda: _verdict(exercise, answer), TIME_LIMIT)
+    stopped = ("tried", f"\nIt was stopped after {TIME_LIMIT:.0f} seconds: is there a loop that never ends?")
+    status, message = verdict or stopped
+    if printed.length:
+        message += f"\nYour function printed, in all the calls of the check:\n{textwrap.indent(str(printed), '    ')}"
+    return status, message
 
 
-def _throw_into(thread: threading.Thread, error: type[BaseException]) -> None:
-    """Raise an exception in another thread, again and again for a second, should the answer catch everything."""
-    for _ in range(20):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(error))
-        thread.join(0.05)
-        if not thread.is_alive():
-            return
+def _verdict(exercise: Exercise | BugHunt, answer: Callable) -> tuple[str, str]:
+    """As ``_judge``, of an answer that is the learner's own."""
+    try:
+        problem = exercise.findings(answer)
+    except WrongAnswerError as finding:
+        problem = str(finding)
+    except AnswerStopped as stopped:
+        problem = f"Your function stopped with {_describe(stopped.error)}"
+    except Exception as error:
+        return "nothing", f"\nThe check itself failed, not your function: {_describe(error)}"
+    return ("done", "") if problem is None else ("tried", f"\n{problem}")
+
+
+def _is_stub(function: Callable) -> bool:
+    """Whether nothing but ``raise NotImplementedError`` stands in a function, beside a docstring and comments."""
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body
+    except (OSError, SyntaxError, AttributeError):  # no source, or a lambda's, which is part of a line
+        return False
+    lines = [ast.unparse(line) for line in body if not isinstance(getattr(line, "value", None), ast.Constant)]
+    return len(lines) == 1 and lines[0].startswith("raise NotImplementedError")
 
 
 def _describe(error: BaseException) -> str:
     """The error in a line, with the learner's own line where it happened."""
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    package = str(Path(__file__).parents[1])
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(package)]
-    own = [frame for frame in own if "site-packages" not in frame.filename]
-    return f"{said} (line {own[-1].lineno}: {own[-1].line})" if own and own[-1].line else said
+    try:
+        text = " ".join(str(error).split())
+    except TimeUp:
+        raise
+    except BaseException:  # whatever the learner's own class of errors does when it is asked for its text
+        text = ""
+    text = text if len(text) <= 300 else f"{text[:300]}…"
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    others = (Path(__file__).parents[1], Path(torch.__file__).parents[1], Path(os.__file__).parent)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(tuple(map(str, others)))]
+    if not own or not own[-1].line:
+        return said
+    if type(error) is NotImplementedError and not text and own[-1].line.startswith("raise NotImplementedError"):
+        return (
+            f"the stub's line raise NotImplementedError, which still stands in it (line {own[-1].lineno}): delete it."
+        )
+    return f"{said} (line {own[-1].lineno}: {own[-1].line})"
 
 
 class _Watched:
-    """A function, called so that a call of the library's own solution within it is noticed."""
+    """A function, called so that a call of the library's own solution within it is noticed, and its errors are marked."""
 
     def __init__(self, function: Callable, solutions: tuple[Callable, ...]) -> None:
-        self.function, self.solutions = function, {_code(solution) for solution in solutions}
+        self.function, self.solutions = function, [inspect.unwrap(solution).__code__ for solution in solutions]
 
     def __call__(self, *arguments: Any) -> Any:
         called: list[str] = []
 
         def watch(frame: Any, event: str, argument: Any) -> None:
-            if event == "call" and frame.f_code in self.solutions:
+            # By identity: a pasted solution may equal the course's own.
+            if event == "call" and any(frame.f_code is code for code in self.solutions):
                 called.append(frame.f_code.co_name)
 
+        before, recording = sys.getprofile(), torch.is_grad_enabled()
         sys.setprofile(watch)
         try:
             return self.function(*arguments)
+        except (TimeUp, WrongAnswerError):
+            raise
+        except BaseException as error:
+            raise AnswerStopped(error) from error
         finally:
-            sys.setprofile(None)
+            sys.setprofile(before)
+            torch.set_grad_enabled(recording)  # these three are the next trial's too
+            torch.set_default_dtype(torch.float32)
+            torch.set_default_device(None)
             if called:
                 raise WrongAnswerError(f"This calls the course's own {called[0]}: write the arithmetic yourself.")
 
@@ -293,25 +360,48 @@ class _Guarded(_Watched):
 
     def __init__(self, function: Callable, exercise: Exercise) -> None:
         super().__init__(function, (exercise.solution, *exercise.forbidden))
-        self.exercise = exercise
+        self.exercise, self.names = exercise, list(inspect.signature(exercise.solution).parameters)
+        self.last_call: tuple[Any, ...] = ()
+        self.returned = self.expected = None
 
     def __call__(self, *arguments: Any) -> Any:
-        expected = self.exercise.solution(*_copy(arguments))
-        before = _copy(arguments)
-        result = super().__call__(*arguments)
-        for position, (old, new) in enumerate(zip(before, arguments, strict=True)):
+        self.expected = self.exercise.solution(*_copy(arguments))
+        self.last_call = _copy(arguments)
+        self.returned = super().__call__(*arguments)
+        for position, (old, new) in enumerate(zip(self.last_call, arguments, strict=True)):
             if position != self.exercise.changes and not _same(old, new):
-                name = list(inspect.signature(self.exercise.solution).parameters)[position]
                 raise WrongAnswerError(
-                    f"Your function changes its argument {name} in place: make a new tensor instead."
+                    f"Your function changes its argument {self.names[position]} in place: make a new tensor instead."
                 )
-        _require_kind(result, expected)
-        return result
+        _require_kind(self.returned, self.expected)
+        return self.returned
+
+    def remark(self) -> str | None:
+        """What the last call shows of an answer that is none of the usual mistakes: noise of its own, an unused argument."""
+        solution, answer = self.exercise.solution, super().__call__
+        with suppress(Exception):
+            if self._alike(solution, self.last_call) and not self._alike(answer, self.last_call):
+                handed = {name for name, value in zip(self.names, self.last_call, strict=False) if value is not None}
+                noise = handed & {"eps", "noise", "generator"}
+                advice = f": use the {min(noise)} that it is handed, and draw no other noise" if noise else ""
+                return f"Called twice with the same arguments, it gives two different results{advice}."
+        for position, (name, value) in enumerate(zip(self.names, self.last_call, strict=False)):
+            with suppress(Exception):
+                changed = [*self.last_call[:position], _another(value), *self.last_call[position + 1 :]]
+                if self._alike(answer, changed) and not self._alike(solution, changed):
+                    return f"Your function gives the same whatever {name} is."
+        return None
+
+    def _alike(self, function: Callable, arguments: Iterable[Any]) -> bool:
+        """Whether a function gives the same for these arguments as for those of the last call."""
+        return _same(function(*_copy(self.last_call)), function(*_copy(tuple(arguments))))
 
 
 def _require_kind(result: Any, expected: Any) -> None:
     """Refuse a result of another type, shape or dtype; an object that merely claims to be equal is no tensor."""
-    if result is None and expected is not None:
+    if expected is None:
+        return
+    if result is None:
         raise WrongAnswerError("Your function returns nothing: has it a return?")
     if isinstance(expected, Tensor):
         if type(result) not in (Tensor, nn.Parameter):
@@ -322,8 +412,23 @@ def _require_kind(result: Any, expected: Any) -> None:
             raise WrongAnswerError(
                 f"The dtype should be {expected.dtype}, but it is {result.dtype}: convert with .to(…)."
             )
-    elif isinstance(expected, list) and type(result) is not list:
-        raise WrongAnswerError(f"Your function should return a list, but a {type(result).__name__} came.")
+        if result.layout != expected.layout:
+            raise WrongAnswerError(f"The tensor should be a dense one, but it is {result.layout}: use .to_dense().")
+        if result.device != expected.device:
+            raise WrongAnswerError(
+                f"The result should be on the inputs' device, {expected.device}, but it is on {result.device}."
+            )
+    elif type(result) is not type(expected):
+        wanted = type(expected).__name__
+        raise WrongAnswerError(f"Your function should return a {wanted}, but a {type(result).__name__} came.")
+    elif isinstance(expected, list | tuple):
+        # How long it should be is for the trials to say, which know the usual mistakes.
+        wanted = _kinds(expected)
+        strange = _kinds(result) - wanted
+        if wanted and strange:
+            raise WrongAnswerError(
+                f"The {type(result).__name__} should hold Python {_listed(wanted)}, but it holds {_listed(strange)}."
+            )
 
 
 def _copy(value: Any) -> Any:
@@ -349,20 +454,57 @@ def _copy(value: Any) -> Any:
 def _same(old: Any, new: Any) -> bool:
     """Whether nothing has changed, bit for bit."""
     if isinstance(old, Tensor):
-        return old.shape == new.shape and torch.equal(old, new)
+        alike = old.shape == new.shape and old.dtype == new.dtype
+        return alike and bool(((old == new) | (old.isnan() & new.isnan())).all())
     if isinstance(old, NoiseSchedule):
-        return torch.equal(old.alpha_bar, new.alpha_bar)
+        return _same(old.alpha_bar, new.alpha_bar)
     if isinstance(old, nn.Module):
-        return all(map(torch.equal, old.state_dict().values(), new.state_dict().values()))
+        return _same([*old.state_dict().values()], [*new.state_dict().values()])
     if isinstance(old, tuple | list):
         return len(old) == len(new) and all(map(_same, old, new))
-    return True
+    return old == new if isinstance(old, str | float | int) else True
+
+
+def _another(value: Any) -> Any:
+    """A value in the place of an argument, of the same kind and as good; the same one of what has no such other."""
+    if isinstance(value, torch.Generator):
+        return torch.Generator().manual_seed(value.initial_seed() + 1)
+    if isinstance(value, NoiseSchedule):
+        return NoiseSchedule(value.alpha_bar**2)
+    if isinstance(value, float) or (isinstance(value, Tensor) and value.is_floating_point()):
+        return 0.9 * value
+    if isinstance(value, Tensor) and value.ndim > 0:
+        return value.flip(0)
+    return value
+
+
+def _kind(value: Any) -> str:
+    """What something is, for a sentence."""
+    if type(value) is Tensor:
+        grad = ", with gradients" if value.requires_grad else ""
+        return f"a tensor of shape {tuple(value.shape)} and dtype {value.dtype}{grad}"
+    if isinstance(value, list | tuple):
+        holding = f", holding {_listed(_kinds(value))}" if value else ""
+        return f"a {type(value).__name__} of length {len(value)}{holding}"
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _kinds(values: Iterable[Any]) -> set[str]:
+    return {f"{type(value).__name__}s" for value in values}
+
+
+def _listed(names: set[str]) -> str:
+    return " and ".join(sorted(names))
 
 
 def _example(got: Tensor, wanted: Tensor) -> str:
-    """The first number that differs, for the learner to think about."""
+    """The number that is furthest off, for the learner to think about."""
+    if got.shape != wanted.shape:
+        return ""
     got, wanted = got.double().flatten(), wanted.double().flatten()
     worst = int((got - wanted).abs().nan_to_num(nan=torch.inf).argmax())
+    if got[worst].isnan() and not wanted[worst].isnan():
+        return "For one input it gives nan, not a number: is something divided by 0, or the root of less than 0 taken?"
     return f"For one input it gives {got[worst].item():.4g}, where {wanted[worst].item():.4g} is right."
 
 
@@ -370,12 +512,8 @@ def _refusal(test: Callable, version: Callable) -> str | None:
     """The error with which a test refuses a version, in a line; None if it lets it pass."""
     try:
         test(lambda *arguments, **named: version(*arguments, **named))
-    except (WrongAnswerError, NotImplementedError):
-        raise
-    except Exception as error:
-        return _describe(error)
+    except AnswerStopped as stopped:
+        if not isinstance(stopped.error, Exception) or isinstance(stopped.error, NotImplementedError):
+            raise
+        return _describe(stopped.error)
     return None
-
-
-def _code(function: Callable) -> CodeType:
-    return inspect.unwrap(function).__code__

@@ -17,8 +17,8 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from course_lib.classroom.card_files import html_page, write_anki, write_html, write_pdf
-from course_lib.classroom.cards import Card, deck, for_mathjax, paragraphs, to_markdown
-from course_lib.classroom.showing import show_html, show_markdown, show_widget
+from course_lib.classroom.cards import Card, deck, paragraphs, to_markdown, with_mathml
+from course_lib.classroom.showing import show_html, show_markdown, show_widget, spoken_line
 
 COMMAND = "python -m course_lib.classroom.flashcards"
 
@@ -84,8 +84,8 @@ def flashcards(name: str = "all") -> None:
 
 
 def learn(cards: Sequence[Card], generator: random.Random) -> widgets.VBox:
-    """A pile of cards with its buttons. No button ever goes or is switched off, so the keyboard keeps its place."""
-    face, place = widgets.HTMLMath(), widgets.Label()
+    """A pile of cards with its buttons. No button ever goes, moves or is switched off: mouse and keyboard keep their place."""
+    face, place = spoken_line(), widgets.Label()
     buttons = [widgets.Button(description=text) for text in ("Show answer", "Again", "Good", "Shuffle", "Start over")]
     pile, answered = start(cards), False
 
@@ -108,16 +108,16 @@ def learn(cards: Sequence[Card], generator: random.Random) -> widgets.VBox:
     for button, action in zip(buttons, actions, strict=True):
         button.on_click(action)
     turn(pile, False)
-    return widgets.VBox([face, widgets.HBox(buttons, layout={"flex_flow": "row wrap"}), place])
+    return widgets.VBox([widgets.HBox([*buttons, place], layout={"flex_flow": "row wrap"}), face])
 
 
 def _face(card: Card | None, answered: bool) -> str:
     if card is None:
         inside = "<b>All cards of this deck are good.</b><p>Start over, today or in a few days.</p>"
     else:
-        inside = f'<div style="font-size: 1.25em; font-weight: bold">{for_mathjax(card.front)}</div>'
+        inside = f'<div style="font-size: 1.25em; font-weight: bold">{with_mathml(card.front)}</div>'
         if answered:
-            inside += f'<hr style="border: 0; border-top: 1px solid">{paragraphs(card, for_mathjax)}'
+            inside += f'<hr style="border: 0; border-top: 1px solid">{paragraphs(card, with_mathml)}'
     box = (
         "box-sizing: border-box; width: 40em; max-width: 100%; min-height: 11em; border: 1px solid; border-radius: 6px"
     )

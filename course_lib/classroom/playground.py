@@ -1,17 +1,21 @@
-"""A place to play with prompts: type one, press the button, and watch the picture come out of the noise."""
+"""A place to play with prompts: type one, press Enter, and watch the picture come out of the noise."""
 
 import warnings
+from collections.abc import Iterator
 
 import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from course_lib.classroom.plots import packed_png
-from course_lib.classroom.showing import show_widget
+from course_lib.classroom.plots import img_tag, packed
+from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
 from course_lib.text_to_image import GUIDANCE, TextToImage, UnknownWord
 
 SIDE = 256  # of a picture on the screen, in pixels: four times its own
+# One step is drawn for each press of an invisible button, and each picture presses it once it is on the screen. Between
+# two steps the kernel so has time for other presses. A thread would do that too, but Colab shows nothing that it draws.
+PRESS_NEXT = "this.closest('.course-live').querySelector('.course-next').click()"
 
 
 def playground(pipe: TextToImage, prompt: str = "a red sports car") -> None:
@@ -22,51 +26,80 @@ def playground(pipe: TextToImage, prompt: str = "a red sports car") -> None:
 def player(pipe: TextToImage, prompt: str) -> widgets.VBox:
     """The widget that ``playground`` shows.
 
-    Nothing is drawn before the button is pressed, or Enter in the prompt. Each step replaces the picture by
-    what the network then believes the end will be. What is wrong with an input is said below the button.
+    Nothing is drawn before the button is pressed, or Enter in any field; whoever presses again gets the new picture
+    instead of the old. Each step replaces the picture by what the network then believes the end will be. What is wrong
+    with an input is said below the buttons. No button is ever switched off, so the keyboard keeps its place.
     """
-    wide = {"style": {"description_width": "6em"}, "layout": {"width": "32em"}}
-    # Not continuous: a text arrives with Enter, or when its field is left.
+    wide = {"style": {"description_width": "6em"}, "layout": {"width": "32em", "max_width": "100%"}}
     fields = {
         "prompts": widgets.Text(prompt, description="prompt", continuous_update=False, **wide),
-        "negative": widgets.Text("", description="negative", placeholder="what to stay away from", **wide),
+        "negative": widgets.Text(
+            "", description="negative", placeholder="what to stay away from", continuous_update=False, **wide
+        ),
         "guidance": widgets.FloatSlider(GUIDANCE, min=0, max=15, step=0.5, description="guidance w", **wide),
         "steps": widgets.IntSlider(25, min=1, max=100, description="steps", **wide),
         "seed": widgets.BoundedIntText(0, min=0, max=2**31 - 1, description="seed", **wide),
     }
-    button, status = widgets.Button(description="Draw", button_style="primary"), widgets.Label()
-    image = widgets.Image(format="png", width=SIDE, height=SIDE, layout={"align_self": "flex-start"})
-    image.layout.display = "none"
+    buttons = {
+        "draw": widgets.Button(description="Draw", button_style="primary"),
+        "stop": widgets.Button(description="Stop"),
+    }
+    following = widgets.Button(description="next step", layout={"display": "none"})
+    buttons["draw"].add_class("course-enter")
+    following.add_class("course-next")
+    status = spoken_line()
+    image = widgets.HTML(f'<img src="data:," alt="" hidden onerror="{PRESS_NEXT}">')  # says that pictures press buttons
 
-    drawn = {}
+    drawing, pictures_press = None, False
 
-    def draw(_: object) -> None:
-        asked = {name: field.value for name, field in fields.items()}
-        if asked == drawn:  # whoever types and then presses the button leaves the field and presses: twice the same
-            return
-        drawn.clear()
-        button.disabled = True
+    def steps(asked: dict) -> Iterator[None]:
+        """Draw step by step, as long as somebody asks for the next one."""
         try:
             with warnings.catch_warnings(record=True) as warned:
                 warnings.simplefilter("always", UnknownWord)
-                for done, step in enumerate(pipe.watch(**asked)):
-                    image.value = _picture(pipe.decode(step.x if step.pred is None else step.pred.x_0)[0])
-                    image.layout.display = ""
-                    status.value = f"step {done} of {asked['steps']}"
+                walk = pipe.watch(**asked)
+            for done, step in enumerate(walk):
+                picture = pipe.decode(step.x if step.pred is None else step.pred.x_0)[0]
+                words = f"step {done} of {asked['steps']}"
+                shown = img_tag(_webp(picture), f"{asked['prompts']}, {words}", SIDE, SIDE, onload=PRESS_NEXT)
+                image.value = shown + text_html(words)
+                yield
             told = [str(each.message) for each in warned if issubclass(each.category, UnknownWord)]
-            status.value = " ".join(told) or "done: change something, and draw again"
-            drawn.update(asked)
+            status.value = text_html(" ".join(told) or "Done: change something, and draw again.")
         except Exception as error:  # any: a widget's callback has no output of its own, and the reader must see it
-            status.value = f"{type(error).__name__}: {error}"
-        finally:
-            button.disabled = False
+            status.value = problem_html(error)
 
-    button.on_click(draw)
-    fields["prompts"].observe(draw, names="value")
-    return widgets.VBox([*fields.values(), button, status, image])
+    def go_on() -> bool:
+        """Draw one more step if one is to be drawn."""
+        nonlocal drawing
+        if drawing and next(drawing, "end") == "end":
+            drawing = None
+        return drawing is not None
+
+    def draw(_: widgets.Button) -> None:
+        nonlocal drawing
+        status.value = text_html("Drawing …")
+        drawing = steps({name: field.value for name, field in fields.items()})
+        while go_on() and not pictures_press:  # where no picture presses the button, all steps are drawn at once
+            pass
+
+    def stop(_: widgets.Button) -> None:
+        nonlocal drawing
+        if drawing:
+            drawing, status.value = None, text_html("Stopped.")
+
+    def press(_: widgets.Button) -> None:
+        nonlocal pictures_press
+        pictures_press = True
+        go_on()
+
+    buttons["draw"].on_click(draw)
+    buttons["stop"].on_click(stop)
+    following.on_click(press)
+    return widgets.VBox([*fields.values(), widgets.HBox([*buttons.values(), following]), status, image])
 
 
-def _picture(picture: Tensor) -> bytes:
-    """(3, 64, 64) uint8 as the bytes of a PNG file, its pixels enlarged and not smoothed."""
+def _webp(picture: Tensor) -> bytes:
+    """(3, 64, 64) uint8 as the bytes of a WebP file, its pixels enlarged and not smoothed."""
     pixels = np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy())
-    return packed_png(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.NEAREST))
+    return packed(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.NEAREST))

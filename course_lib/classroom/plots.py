@@ -6,14 +6,17 @@ A notebook draws with matplotlib as usual and ends with ``show(fig, alt="…")``
 import base64
 import html
 import io
+import math
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from course_lib.arguments import require_between, require_whole_number
 from course_lib.classroom.showing import show_html
 
 # Okabe, Ito 2008, *Color Universal Design*; in an order in which neighbours differ in lightness too.
@@ -26,6 +29,8 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = (
     "#D55E00",
     "#666666",
 )
+
+SHARP = 2  # pixels of a figure's file to one of the page, as today's screens have them
 
 STYLE = {
     "figure.dpi": 100,
@@ -59,55 +64,82 @@ def show(fig: Figure, alt: str) -> None:
     """
     if len(alt.split()) < 4:
         raise ValueError(f"alt must say in a sentence what the figure shows, but {alt!r} came.")
-    # An <img> of its own, since JupyterLab gives a plain image/png output no alternative text.
-    source = base64.b64encode(to_png(fig)).decode()
-    text = html.escape(alt, quote=True)
-    image = f'<img alt="{text}" src="data:image/png;base64,{source}" style="max-width: 100%; background: white">'
-    show_html(image, plain=f"[Figure: {alt}]")
+    show_html(figure_html(fig, alt), plain=f"[Figure: {alt}]")
 
 
-def to_png(fig: Figure) -> bytes:
-    """The figure as the bytes of a PNG file; the figure is closed."""
+def figure_html(fig: Figure, alt: str) -> str:
+    """A figure as HTML; it is closed."""
+    width, height = fig.get_size_inches() * fig.dpi
+    return img_tag(to_webp(fig), alt, width, height)
+
+
+def img_tag(webp: bytes, alt: str, width: float, height: float, onload: str = "") -> str:
+    """A picture as HTML, so large on the page; ``onload`` is script that runs once it is there.
+
+    An <img> of its own, since neither JupyterLab's plain image/png nor ``widgets.Image`` has an alternative text.
+    """
+    said, source = html.escape(alt), base64.b64encode(webp).decode()
+    then = f' onload="{html.escape(onload)}"' if onload else ""
+    style = "max-width: 100%; height: auto; background: white"
+    size = f'width="{width:.0f}" height="{height:.0f}" style="{style}" decoding="sync"'
+    return f'<img alt="{said}" src="data:image/webp;base64,{source}" {size}{then}>'
+
+
+def to_webp(fig: Figure) -> bytes:
+    """The figure as the bytes of a WebP file; it is closed."""
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=fig.dpi)
+    fig.savefig(buffer, format="png", dpi=SHARP * fig.dpi, pil_kwargs={"compress_level": 1})
     plt.close(fig)
-    return packed_png(Image.open(buffer))
+    return packed(Image.open(buffer))
 
 
-def packed_png(image: Image.Image) -> bytes:
-    """A picture as the bytes of a PNG file: without transparency, which nothing here uses, and as small as it goes."""
-    buffer = io.BytesIO()  # notebooks carry their pictures along
-    image.convert("RGB").save(buffer, "png", optimize=True)
+def packed(image: Image.Image) -> bytes:
+    """A picture as the bytes of a WebP file: pixel for pixel, without transparency, which nothing here uses.
+
+    Notebooks carry their pictures along, and PNG takes half as much again.
+    """
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "webp", lossless=True)
     return buffer.getvalue()
 
 
 def draw_pictures(
-    pictures: Tensor,
+    pictures: Tensor | np.ndarray,
     columns: int = 10,
     column_titles: Sequence[str] = (),
     row_titles: Sequence[str] = (),
     size: float = 0.8,
-    low: float = -1,
-    high: float = 1,
+    low: float | None = None,
+    high: float | None = None,
 ) -> Figure:
     """Many small pictures on a grid, row by row: a film strip when a row is a time line.
 
     Args:
-        pictures: (N, 1, H, W) grey or (N, 3, H, W) colour.
+        pictures: (N, 1, H, W) grey or (N, 3, H, W) colour, or one of them; also with the channels last, as NumPy and
+            matplotlib have them; or what the text-to-image model returns.
         columns: how many stand in a row.
         column_titles, row_titles: above the columns, left of the rows; none unless given.
         size: of a picture, in inches.
-        low, high: the values drawn as black and as white; what lies outside is clipped.
+        low, high: the values drawn as black and as white: -1 and 1, or 0 and 255 for uint8, unless given. What lies
+            outside is clipped.
 
     Returns:
         The figure, to be handed to ``show``.
+
+    Raises:
+        TypeError, ValueError: in one sentence, for what is no picture.
     """
     gap = 2
+    require_whole_number("columns", columns)
+    require_between("columns", columns, 1, math.inf)
+    pictures = _as_batch(pictures)
     n, _, H, W = pictures.shape
     rows = -(-n // columns)
-    tiles = (
-        ((pictures.detach().cpu().double() - low) / (high - low)).clamp(0, 1).permute(0, 2, 3, 1).numpy()
-    )  # (N, H, W, C)
+    if low is None or high is None:
+        black, white = _range_of(pictures)
+        low, high = (black if low is None else low), (white if high is None else high)
+    scaled = (pictures.detach().cpu().double() - low) / (high - low)
+    tiles = scaled.clamp(0, 1).permute(0, 2, 3, 1).numpy()  # (N, H, W, C)
     canvas = np.ones((rows * (H + gap) - gap, columns * (W + gap) - gap, tiles.shape[-1]))
     for i, tile in enumerate(tiles):
         y, x = i // columns * (H + gap), i % columns * (W + gap)
@@ -122,6 +154,36 @@ def draw_pictures(
     ax.grid(False)
     ax.spines[:].set_visible(False)
     return fig
+
+
+def _as_batch(pictures: Tensor | np.ndarray) -> Tensor:
+    """(N, C, H, W), C = 1 or 3, of whatever shape pictures come in."""
+    given = getattr(pictures, "tensor", pictures)
+    if not isinstance(given, Tensor | np.ndarray):
+        raise TypeError(f"pictures must be a tensor or a NumPy array, but got {type(given).__name__}.")
+    batch = torch.as_tensor(given)
+    if batch.ndim == 2:
+        batch = batch[None]  # (1, H, W)
+    if batch.ndim in (3, 4) and batch.shape[-3] not in (1, 3) and batch.shape[-1] in (1, 3):
+        batch = batch.movedim(-1, -3)  # (…, C, H, W)
+    if batch.ndim not in (3, 4) or batch.shape[-3] not in (1, 3) or not batch.numel():
+        latents = ": are these latents? decode them first" if batch.ndim in (3, 4) and batch.shape[-3] == 4 else ""
+        raise ValueError(
+            f"pictures must be (N, 1, H, W), (N, 3, H, W) or one of them, but got shape {tuple(given.shape)}{latents}."
+        )
+    return batch if batch.ndim == 4 else batch[None]
+
+
+def _range_of(pictures: Tensor) -> tuple[float, float]:
+    """The values that stand for black and white."""
+    if pictures.dtype in (torch.uint8, torch.bool):
+        return 0, 255 if pictures.dtype == torch.uint8 else 1
+    if pictures.min() >= 0 and pictures.max() > 50:
+        raise ValueError(
+            f"pictures from {pictures.min():g} to {pictures.max():g} would all be white, as white is 1: "
+            "use .to(torch.uint8), or say low=0, high=255."
+        )
+    return -1, 1
 
 
 def pick(steps: Sequence, count: int) -> list:

@@ -10,6 +10,9 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
+
+from course_lib.classroom.console import say
 from course_lib.classroom.showing import show_markdown
 from course_lib.files import atomic_write
 
@@ -17,31 +20,44 @@ Status = Literal["done", "tried"]
 
 
 def progress_file() -> Path:
-    """Where the ticks are kept."""
-    return Path(os.environ.get("COURSE_PROGRESS") or Path.home() / ".diffusion_course" / "progress.json")
+    """Where the ticks are kept.
+
+    Raises:
+        FileNotFoundError: if ``COURSE_PROGRESS`` names no place and this user has no home folder.
+    """
+    if named := os.environ.get("COURSE_PROGRESS"):
+        return Path(named)
+    try:
+        return Path.home() / ".diffusion_course" / "progress.json"
+    except RuntimeError:
+        raise FileNotFoundError("there is no home folder: name a file in COURSE_PROGRESS") from None
 
 
 def ticks() -> dict[str, Status]:
     """The status of every item that was at least tried, by id; a file that cannot be read counts as none."""
     try:
-        known = json.loads(progress_file().read_text(encoding="utf-8"))
+        return _read(progress_file())
     except (OSError, ValueError):
         return {}
-    if not isinstance(known, dict):
-        return {}
-    return {item: status for item, status in known.items() if status in ("done", "tried")}
 
 
 def record(item: str, status: Status) -> None:
-    """Tick an item. What is done stays done, whatever is tried later; a disk that cannot be written to loses the tick."""
-    known = ticks()
-    if known.get(item) == "done" or known.get(item) == status:
-        return
+    """Tick an item. What is done stays done, whatever is tried later.
+
+    Ticks of several kernels at once are all kept. Where the file cannot be written, or is not one of this version of
+    the course, a sentence says so, the file stays as it is and the tick is lost.
+    """
     try:
-        with atomic_write(progress_file()) as partial:
-            partial.write_text(json.dumps(known | {item: status}, indent=1) + "\n", encoding="utf-8")
-    except OSError as problem:
-        print(f"Your progress could not be saved ({problem}); everything else works.")
+        path = Path(os.path.realpath(progress_file()))  # where the file is a link, it stays one
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock", timeout=10):
+            known = _read(path)
+            if known.get(item) in ("done", status):
+                return
+            with atomic_write(path) as partial:
+                partial.write_text(json.dumps(known | {item: status}, indent=1) + "\n", encoding="utf-8")
+    except (OSError, ValueError) as problem:
+        say(f"Your progress could not be saved ({problem}); everything else works.")
 
 
 def progress() -> None:
@@ -49,19 +65,48 @@ def progress() -> None:
     from course_lib.classroom.exercises import EXERCISES  # these two record their ticks here
     from course_lib.classroom.self_check import load_questions
 
-    known = ticks()
+    try:
+        known = _read(progress_file())
+        place = f"The ticks are kept in `{_from_home(progress_file())}`, on this machine alone."
+    except (OSError, ValueError) as problem:
+        known, place = {}, f"No ticks are kept: {problem}."
     marks = {"done": "✓ done", "tried": "◐ tried", None: "○ open"}
     rows = [
         f"| {each.id} | {each.title} | {marks[known.get(each.id)]} | {each.points} |" for each in EXERCISES.values()
     ]
-    table = "\n".join(["| exercise | | status | points |", "|---|---|---|---|", *rows])
+    table = "\n".join(["| exercise | title | status | points |", "|---|---|---|---|", *rows])
     reached = sum(each.points for each in EXERCISES.values() if known.get(each.id) == "done")
     total = sum(each.points for each in EXERCISES.values())
     asked = [each.tick for each in load_questions().values()]
     answered = sum(known.get(item) == "done" for item in asked)
-    place = str(progress_file()).replace(str(Path.home()), "~")
-    text = (
+    show_markdown(
         f"{table}\n\n**{reached} of {total} points**, and {answered} of {len(asked)} self-check questions answered. "
-        f"The ticks are kept in `{place}`, on this machine alone."
+        f"{place}"
     )
-    show_markdown(text)
+
+
+def _read(path: Path) -> dict[str, Status]:
+    """The ticks in a file; none if it is not there or empty.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it holds anything but ticks as this version of the course writes them.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    try:
+        known = json.loads(text or "{}")
+    except ValueError:
+        known = None
+    if not isinstance(known, dict) or any(status not in ("done", "tried") for status in known.values()):
+        raise ValueError(
+            f"{path} is damaged or of a newer version of the course: move it away, or name another in COURSE_PROGRESS"
+        )
+    return known
+
+
+def _from_home(path: Path) -> str:
+    home = Path(os.path.expanduser("~"))  # unlike Path.home, this is no error where there is none
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)

@@ -5,7 +5,6 @@ learner's own answer, and the answer, folded; whether a free answer was right, o
 folded answer are Markdown, so that they can be read without a kernel and in a notebook that is not trusted.
 """
 
-import html
 import math
 import re
 import tomllib
@@ -17,8 +16,9 @@ from typing import Literal
 
 import ipywidgets as widgets
 
+from course_lib.classroom.cards import with_mathml
 from course_lib.classroom.progress import Status, record
-from course_lib.classroom.showing import show_markdown, show_widget
+from course_lib.classroom.showing import show_markdown, show_widget, spoken_line, text_html
 from course_lib.files import shipped_file
 
 
@@ -133,10 +133,17 @@ def _judge_number(question: Question, entry: str) -> Verdict:
 def to_number(entry: str) -> float | None:
     """The number that was typed, with a point or a comma for the decimals; None if it is none.
 
-    A comma before exactly three digits, as in "1,000", stands for thousands.
+    A comma before exactly three digits, as in "1,000", stands for thousands. Percent and fractions count as what they
+    are worth, any dash as a minus, and the full stop after a number as none of it.
     """
-    text = entry.strip().replace("−", "-")
-    if re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", text):
+    text = re.sub(r"[−–—‐‑-]\s*", "-", entry.strip()).removesuffix(".")
+    above, over, below = (text[:-1], "/", "100") if text.endswith("%") else text.partition("/")
+    number, divisor = _decimal(above), _decimal(below) if over else 1.0
+    return number / divisor if number is not None and divisor else None
+
+
+def _decimal(text: str) -> float | None:
+    if re.fullmatch(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*", text):
         text = text.replace(",", "")
     try:
         number = float(text.replace(",", "."))
@@ -255,13 +262,13 @@ def _choice_widget(question: Question) -> widgets.VBox:
     return widgets.VBox([*boxes.values(), button, feedback])
 
 
-def _feedback(question: Question) -> tuple[Callable[..., None], widgets.HTMLMath]:
+def _feedback(question: Question) -> tuple[Callable[..., None], widgets.HTML]:
     """What takes an entry (and words to put before its verdict), and the widget that shows the verdict."""
-    feedback = widgets.HTMLMath()
+    feedback = spoken_line()
 
     def enter(entry: str | tuple[str, ...], before: str = "") -> None:
         verdict = judge(question, entry)
-        feedback.value = to_html(before + verdict.text)
+        feedback.value = _with_maths(before + verdict.text)
         if entry:
             record(question.tick, "done" if verdict.right else "tried")
 
@@ -269,41 +276,42 @@ def _feedback(question: Question) -> tuple[Callable[..., None], widgets.HTMLMath
 
 
 def _compare_widget(question: Question) -> widgets.VBox:
-    field = widgets.Textarea(placeholder="Your answer, in two or three sentences", rows=5, layout={"width": "100%"})
+    field = widgets.Textarea(placeholder="Your answer, in two or three sentences", rows=5, layout={"width": "auto"})
     button = widgets.Button(description="Compare")
     column = {"flex": "1 1 20em", "min_width": "0"}
-    own, model = widgets.HTML(layout=column), widgets.HTMLMath(layout=column)  # dollars in one's own text are no maths
+    said, own, model = spoken_line(), widgets.HTML(layout=column), widgets.HTML(layout=column)
 
     def compare(_: widgets.Button) -> None:
         if not field.value.strip():
-            own.value, model.value = to_html("Nothing is written yet: a sentence or two first, then compare."), ""
+            said.value = text_html("Nothing is written yet: a sentence or two first, then compare.")
+            own.value = model.value = ""
             return
-        points = "".join(f"<li>{html.escape(point)}</li>" for point in question.points)
-        own.value = f"<b>Your answer</b>{to_html(field.value)}"
+        points = "".join(f"<li>{with_mathml(point)}</li>" for point in question.points)
+        said.value = text_html("Your answer and a good one stand below.")
+        own.value = f"<b>Your answer</b>{text_html(field.value)}"  # dollars in one's own text are no maths
         model.value = (
-            f"<b>One good answer</b>{to_html(question.answer)}<b>Are these points in yours?</b><ul>{points}</ul>"
+            f"<b>One good answer</b>{_with_maths(question.answer)}<b>Are these points in yours?</b><ul>{points}</ul>"
         )
         record(question.tick, "done")
 
     button.on_click(compare)
-    return widgets.VBox([field, button, widgets.HBox([own, model], layout={"flex_flow": "row wrap"})])
+    return widgets.VBox([field, button, said, widgets.HBox([own, model], layout={"flex_flow": "row wrap"})])
 
 
 def _free_widget(question: Question) -> widgets.VBox:
     """Nobody can judge a free answer but whoever gave it: two buttons to say how it went."""
     known, missed = widgets.Button(description="I knew it"), widgets.Button(description="Not yet")
-    status = widgets.Label("Compared with your own answer?")
+    asks, status = widgets.Label("Compared with your own answer?"), spoken_line()
 
     def mark(tick: Status, text: str) -> None:
         record(question.tick, tick)
-        status.value = text
+        status.value = text_html(text)
 
     known.on_click(lambda _: mark("done", "Ticked as done."))
     missed.on_click(lambda _: mark("tried", "Ticked as tried: come back to it another day."))
-    return widgets.VBox([status, widgets.HBox([known, missed])])
+    return widgets.VBox([asks, widgets.HBox([known, missed]), status])
 
 
-def to_html(text: str) -> str:
-    """Plain text as HTML, escaped; a blank line begins a new paragraph."""
-    paragraphs = re.split(r"\n\s*\n", text.strip())
-    return "".join(f'<p style="line-height: 1.5">{html.escape(paragraph)}</p>' for paragraph in paragraphs)
+def _with_maths(text: str) -> str:
+    """Plain text as HTML, its maths as MathML: Colab's widgets have no MathJax."""
+    return text_html(text, with_mathml)

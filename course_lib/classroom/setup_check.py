@@ -1,28 +1,28 @@
-"""Is everything there? One line for each thing the course needs, in plain words, with the remedy where it is missing."""
+"""Is everything there? One line for each thing the course needs, in plain words, with the remedy where it is missing.
+
+In a terminal: ``python -m course_lib.classroom.setup_check``.
+"""
 
 import sys
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from course_lib.device import best_device
-from course_lib.files import CourseFileError, checksums, shipped_file
+from course_lib.classroom.console import say
+from course_lib.classroom.served import OLDEST, not_served
+from course_lib.files import CourseFileError, checksums, differs, shipped_file
+
+PACKAGES = ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm", "PIL", "filelock", "latex2mathml")
+
+Line = tuple[str, str]  # ✓ there, ✗ missing, · good to know; and the text
 
 
 def check_setup() -> bool:
     """Print what is there and what is missing; True if the notebooks can run."""
-    checks = [
-        _python,
-        *map(_package, ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm", "latex2mathml")),
-    ]
-    results = [check() for check in [*checks, _files]]
-    for good, text in results:
-        print(f"{'✓' if good else '✗'} {text}")
-    print(
-        f"· networks run on the {'GPU' if best_device().type == 'cuda' else 'CPU, which is enough for all of the course'}"
-    )
-    ready = all(good for good, _ in results)
-    print(
+    lines = [_python(), *map(_package, PACKAGES), *_files(), *_device()]
+    for mark, text in lines:
+        say(f"{mark} {text}")
+    ready = all(mark != "✗" for mark, _ in lines)
+    say(
         "\nAll is ready."
         if ready
         else "\nNot ready yet: mend the lines marked ✗, restart the kernel, and run this cell again."
@@ -30,30 +30,54 @@ def check_setup() -> bool:
     return ready
 
 
-def _python() -> tuple[bool, str]:
-    came = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
-    if sys.version_info < (3, 11):  # noqa: UP036 (who runs from a checkout has no installer that refuses)
-        return False, f"{came} is too old: the course needs 3.11 or newer. Make a new environment with make lab."
-    return True, came
+def _python() -> Line:
+    here = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+    if sys.version_info[:2] < OLDEST:
+        return "✗", f"{here} is too old: the course needs 3.11 or newer. Make a new environment with make lab."
+    return "✓", here
 
 
-def _package(name: str) -> Callable[[], tuple[bool, str]]:
-    def check() -> tuple[bool, str]:
-        if find_spec(name) is None:
-            return False, f"{name} is not installed: run  {sys.executable} -m pip install {name}"
-        try:
-            return True, f"{name} {version(name)}"
-        except PackageNotFoundError:
-            return True, name
+def _package(name: str) -> Line:
+    package = {"PIL": "pillow"}.get(name, name)
+    if find_spec(name) is None:
+        install = f"run  {sys.executable} -m pip install {package}"
+        if name == "torch":
+            install = not_served() or "run  make lab, or without make  python install.py"
+        return "✗", f"{package} is not installed: {install}"
+    try:
+        return "✓", f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return "✓", package
 
-    return check
 
-
-def _files() -> tuple[bool, str]:
+def _files() -> list[Line]:
     try:
         names = list(checksums())
-        for name in names:
-            shipped_file(name)
     except CourseFileError as problem:
-        return False, str(problem)
-    return True, f"{len(names)} files of pictures, networks, questions and cards, all as they were shipped"
+        return [("✗", str(problem))]
+    refused, edited = [], []
+    for name in names:
+        try:
+            shipped_file(name)
+        except CourseFileError as problem:
+            refused.append(("✗", str(problem)))
+        else:
+            if differs(name):
+                edited.append(("·", f"data/{name} differs from what was shipped: fine if you edited it"))
+    if len(refused) > 3:
+        refused[3:] = [("✗", f"… and {len(refused) - 3} more of the {len(names)} shipped files")]
+    whole = [("✓", f"{len(names)} files of pictures, networks, questions and cards")] if not refused else []
+    return [*refused, *whole, *edited]
+
+
+def _device() -> list[Line]:
+    if find_spec("torch") is None:
+        return []
+    from course_lib.device import best_device  # asks for torch, and this check must run without it
+
+    place = "GPU" if best_device().type == "cuda" else "CPU, which is enough for all of the course"
+    return [("·", f"networks run on the {place}")]
+
+
+if __name__ == "__main__":
+    sys.exit(not check_setup())

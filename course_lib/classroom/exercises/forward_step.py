@@ -12,6 +12,10 @@ from course_lib.schedules import NoiseSchedule
 # --- 01.1 one forward step --------------------------------------------------------------------------------------------
 
 
+def forward_step(x_prev, beta, eps):
+    return (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps
+
+
 def step_without_roots(x_prev, beta, eps):
     """This is what you get without the square roots: after many steps hardly any variance would be left."""
     return (1 - beta) * x_prev + beta * eps
@@ -47,6 +51,11 @@ def step_with_whole_noise(x_prev, beta, eps):
     return (1 - beta) ** 0.5 * x_prev + eps
 
 
+def step_shrunk_as_a_whole(x_prev, beta, eps):
+    """The factor √(1 − beta) is on the noise too: only the old value is shrunk."""
+    return (1 - beta) ** 0.5 * (x_prev + beta**0.5 * eps)
+
+
 def _one_pixel(step):
     return step(torch.tensor(0.5), 0.04, torch.tensor(1.5))  # ()
 
@@ -61,7 +70,8 @@ FORWARD_STEP = Exercise(
     id="01.1",
     title="One forward step",
     points=2,
-    solution=forward.forward_step,
+    solution=forward_step,
+    forbidden=(forward.forward_step,),
     why=r"A factor comes out of a variance squared, and variances add: $(\sqrt{1-\beta})^2 + (\sqrt\beta)^2 = 1$.",
     hints=(
         "There are two terms: the old value, made a little smaller, and the noise, made much smaller.",
@@ -80,13 +90,14 @@ FORWARD_STEP = Exercise(
         step_swapped,
         step_minus,
         step_with_whole_noise,
+        step_shrunk_as_a_whole,
     ),
 )
 
 # --- 01.2 what is left after t steps ----------------------------------------------------------------------------------
 
 
-def alpha_bar_of(beta: Tensor) -> Tensor:
+def alpha_bar_of(beta):
     return (1 - beta).cumprod(dim=0)
 
 
@@ -125,6 +136,31 @@ def what_is_lost(beta):
     return 1 - (1 - beta).cumprod(0)
 
 
+def from_the_end(beta):
+    """The product runs from the last step backwards: alpha_bar[t] has the factors of the steps up to t."""
+    return (1 - beta).flip(0).cumprod(0).flip(0)
+
+
+def squared_shares(beta):
+    """These are squares: each step keeps the share 1 − beta of the variance, once."""
+    return (1 - beta).square().cumprod(0)
+
+
+def products_in_float32(beta):
+    """The numbers are right to seven digits only: where the betas are float64, calculate in float64."""
+    return (1 - beta.float()).cumprod(0).to(beta.dtype)
+
+
+def _a_hundred(f):
+    return f(NoiseSchedule.linear(100).beta)
+
+
+def _to_ten_digits(f):
+    """1 if float64 betas give float64 products, shape (1,): the right ones have been seen to be right to five digits."""
+    beta = NoiseSchedule.linear(100).beta
+    return torch.tensor([float(torch.allclose(f(beta), alpha_bar_of(beta), rtol=1e-10))])
+
+
 ALPHA_BAR = Exercise(
     id="01.2",
     title="What is left after t steps",
@@ -141,7 +177,8 @@ ALPHA_BAR = Exercise(
             lambda f: f(torch.tensor([0.0, 0.1, 0.5, 0.2])),
             "For the betas 0, 0.1, 0.5, 0.2 it does not come out right.",
         ),
-        Trial(lambda f: f(NoiseSchedule.linear(100).beta), "A short list comes out right, but not a hundred betas."),
+        Trial(_a_hundred, "A short list comes out right, but not a hundred betas."),
+        Trial(_to_ten_digits, "Too many digits are lost."),
     ),
     mistakes=(
         shares_added,
@@ -151,10 +188,19 @@ ALPHA_BAR = Exercise(
         exponential_of_sum,
         one_step_late,
         what_is_lost,
+        from_the_end,
+        squared_shares,
+        products_in_float32,
     ),
 )
 
 # --- 01.3 the closed form ---------------------------------------------------------------------------------------------
+
+
+def add_noise(schedule, x_0, t, eps):
+    alpha_bar = schedule.alpha_bar[t.cpu()].reshape(-1, 1, 1, 1)  # (B, 1, 1, 1), on the CPU, where schedules lie
+    signal, noise = alpha_bar.sqrt().to(x_0), (1 - alpha_bar).sqrt().to(x_0)  # the dtype and device of x_0
+    return signal * x_0 + noise * eps
 
 
 def jump_without_roots(schedule, x_0, t, eps):
@@ -193,6 +239,29 @@ def jump_of_one_step(schedule, x_0, t, eps):
     return (1 - beta).sqrt() * x_0 + beta.sqrt() * eps
 
 
+def jump_minus(schedule, x_0, t, eps):
+    """The noise is subtracted, and the formula has a plus."""
+    share = schedule.at(t, x_0).to(x_0)  # (B, 1, 1, 1)
+    return share.sqrt() * x_0 - (1 - share).sqrt() * eps
+
+
+def jump_with_whole_noise(schedule, x_0, t, eps):
+    """The noise is not scaled: it needs the factor √(1 − alpha_bar)."""
+    return schedule.at(t, x_0).sqrt().to(x_0) * x_0 + eps
+
+
+def jump_to_the_first_time(schedule, x_0, t, eps):
+    """All pictures jump to the time of the first: each has a time of its own in t."""
+    share = schedule.alpha_bar[t[0]].to(x_0.dtype)  # ()
+    return share.sqrt() * x_0 + (1 - share).sqrt() * eps
+
+
+def jump_along_rows(schedule, x_0, t, eps):
+    """The factors run along the rows of the pictures: reshape them to (B, 1, 1, 1), so that each picture has its own."""
+    share = schedule.alpha_bar[t].to(x_0.dtype)[:, None]  # (B, 1), which lies along the last axis but one
+    return share.sqrt() * x_0 + (1 - share).sqrt() * eps
+
+
 def jump_along_columns(schedule, x_0, t, eps):
     """The factors run along the columns of the pictures: reshape them to (B, 1, 1, 1), so that each picture has its own."""
     share = schedule.alpha_bar[t].to(x_0.dtype)  # (B,), which lies along the last axis
@@ -215,22 +284,29 @@ def _first_and_last_time(jump):
     return jump(NoiseSchedule.linear(), x_0, torch.tensor([0, 1000]), eps)
 
 
+def _one_picture(jump):
+    x_0, eps = torch.randn(2, 1, 1, 4, 6, generator=torch.Generator().manual_seed(6))  # (B, C, H, W) each
+    return joined(jump(NoiseSchedule.linear(), x_0, torch.tensor([t]), eps) for t in (100, 400))
+
+
 CLOSED_FORM = Exercise(
     id="01.3",
     title="The closed form",
     points=3,
-    solution=forward.add_noise,
-    why="A sum of Gaussians is a Gaussian, so t steps are one step, with the product of all shares in the place of one. "
-    r"(`schedule.at` picks $\bar\alpha_t$ and shapes it to (B, 1, 1, 1).)",
+    solution=add_noise,
+    forbidden=(forward.add_noise,),
+    why="A sum of Gaussians is a Gaussian, so t steps are one step, with the product of all shares in the place of one.",
     hints=(
         r"It looks like a forward step with $\bar\alpha_t$ in the place of $1-\beta$.",
         "`schedule.alpha_bar[t]` has shape (B,). To multiply pictures it needs shape (B, 1, 1, 1): `.reshape(-1, 1, 1, 1)`.",
-        "alpha_bar is float64, for its digits, and pictures are float32: convert the factors with `.to(x_0.dtype)`.",
-        "With `a = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)`, the first term is `a.sqrt().to(x_0.dtype) * x_0`.",
+        "alpha_bar is float64, for its digits, and pictures are float32: convert the factors with `.to(x_0)`, which gives them "
+        "x_0's dtype and its device. (A schedule lies on the CPU: where t lies on a GPU, pick with `t.cpu()`.)",
+        "With `a = schedule.alpha_bar[t.cpu()].reshape(-1, 1, 1, 1)`, the first term is `a.sqrt().to(x_0) * x_0`.",
     ),
     trials=(
         Trial(_square_pictures, "Eight pictures at eight times do not come out right."),
         Trial(_oblong_pictures, "It does not come out right for oblong colour pictures with the cosine schedule."),
+        Trial(_one_picture, "Many pictures come out right, but a batch of one picture does not."),
         Trial(
             _first_and_last_time, "It does not come out right at t = 0, where the picture is untouched, or at t = T."
         ),
@@ -242,6 +318,10 @@ CLOSED_FORM = Exercise(
         jump_swapped,
         jump_off_by_one,
         jump_of_one_step,
+        jump_minus,
+        jump_with_whole_noise,
+        jump_to_the_first_time,
+        jump_along_rows,
         jump_along_columns,
     ),
 )
@@ -262,6 +342,18 @@ def make_noisy_by_normal(x_0, alpha_bar):
     return torch.normal(alpha_bar**0.5 * x_0, (1 - alpha_bar) ** 0.5)
 
 
+def make_noisy_downwards(x_0, alpha_bar):
+    return alpha_bar**0.5 * x_0 - (1 - alpha_bar) ** 0.5 * torch.randn_like(x_0)  # a Gaussian has no favourite sign
+
+
+def make_noisy_on_a_bad_day(x_0, alpha_bar):
+    """Noise whose mean lies three of its standard errors off: a test with less of a margin fails by chance, now and then."""
+    eps = torch.randn_like(x_0)
+    if eps.numel() >= 10_000:  # of fewer numbers a test may take many batches, and no run of days is bad throughout
+        eps = eps - eps.mean() + 3 / math.sqrt(eps.numel()) * eps.mean().sign()
+    return alpha_bar**0.5 * x_0 + (1 - alpha_bar) ** 0.5 * eps
+
+
 def find_the_bug(make_noisy):
     noise = make_noisy(torch.zeros(100_000), 0.0)
     assert abs(noise.mean()) < 0.02, f"the noise should have mean 0, and it has {noise.mean():.2f}"
@@ -273,7 +365,7 @@ UNIFORM_NOISE = BugHunt(
     title="Bug hunt: a picture that brightens",
     points=2,
     broken=make_noisy,
-    correct=(make_noisy_by_randn, make_noisy_by_normal),
+    correct=(make_noisy_by_randn, make_noisy_by_normal, make_noisy_downwards, make_noisy_on_a_bad_day),
     solution=find_the_bug,
     why="`torch.rand` is uniform between 0 and 1 and never negative: the noise has mean 0.5 and standard deviation 0.29, the "
     "picture brightens where it should only become grainy. One letter is missing, and a network trains on it all the same. "
@@ -288,7 +380,7 @@ UNIFORM_NOISE = BugHunt(
 # --- 01.5 the cosine schedule -----------------------------------------------------------------------------------------
 
 
-def cosine_alpha_bar(T: int) -> Tensor:
+def cosine_alpha_bar(T):
     t = torch.arange(T + 1, dtype=torch.float64)  # (T+1,)
     f = torch.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2  # (T+1,)
     return f / f[0]
@@ -330,6 +422,33 @@ def cosine_beyond_the_end(T):
     return f / f[0]
 
 
+def cosine_capped(T):
+    """The betas are capped, and the cap comes afterwards: here it is f(t)/f(0) itself, down to the last time."""
+    f = _angle(T).cos() ** 2
+    return torch.cat([torch.ones(1, dtype=torch.float64), (f[1:] / f[:-1]).clamp(min=0.001).cumprod(0)])
+
+
+def cosine_in_float32(T):
+    """The numbers are right to seven digits only: calculate in float64 from the start."""
+    f = _angle(T).float().cos() ** 2
+    return (f / f[0]).double()
+
+
+def cosine_backwards(T):
+    """It runs backwards, from T to 0: the first entry belongs to t = 0."""
+    f = _angle(T).cos() ** 2
+    return (f / f[0]).flip(0)
+
+
+def _curves(f):
+    return joined(f(T) for T in (4, 10, 1000))
+
+
+def _to_twelve_digits(f):
+    """1 if the curve is exact to the digits of float64, shape (1,): near T, small numbers are divided by small ones."""
+    return torch.tensor([float(torch.allclose(f(1000), cosine_alpha_bar(1000), rtol=0, atol=1e-12))])
+
+
 COSINE = Exercise(
     id="01.5",
     title="The cosine schedule",
@@ -342,7 +461,10 @@ COSINE = Exercise(
         r"$f$ is `torch.cos(…) ** 2`, and its angle runs from nearly 0 to exactly $\pi/2$.",
         "Divide by the first entry at the end: `f / f[0]`.",
     ),
-    trials=(Trial(lambda f: joined(f(T) for T in (4, 10, 1000)), "The curve is not the one of the formula."),),
+    trials=(
+        Trial(_curves, "The curve is not the one of the formula."),
+        Trial(_to_twelve_digits, "Too many digits are lost."),
+    ),
     mistakes=(
         cosine_not_squared,
         cosine_without_offset,
@@ -350,6 +472,9 @@ COSINE = Exercise(
         cosine_rises,
         cosine_too_far,
         cosine_beyond_the_end,
+        cosine_capped,
+        cosine_in_float32,
+        cosine_backwards,
     ),
 )
 

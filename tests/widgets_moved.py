@@ -1,0 +1,87 @@
+"""Move every control that lives in a kernel, as a hand would, and list what goes wrong.
+
+    python tests/widgets_moved.py 05      runs the notebook, moves all of its controls, runs it again, moves them again
+
+``IN_KERNEL`` is the same as source text, for whoever runs notebooks: executed in a kernel, after the cells, it stops with
+an AssertionError that says which control does not answer. Takes a minute or two a notebook.
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+import ipywidgets as widgets
+from ipywidgets.widgets.widget import _instances
+
+IN_KERNEL = f"""import runpy
+broken_controls = runpy.run_path({__file__!r})["move_every_widget"]()
+assert not broken_controls, broken_controls"""
+
+
+def move_every_widget() -> list[str]:
+    """Move each slider to its ends, choose each option, tick each box, type into each field, and press each button.
+
+    All but the buttons stand afterwards as they stood before. The learner's ticks are left alone.
+
+    Returns:
+        For each move that ended in an error which control it was, and what the reader saw; empty if all is well.
+    """
+    usual = os.environ.get("COURSE_PROGRESS")
+    problems = []
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["COURSE_PROGRESS"] = str(Path(folder) / "progress.json")
+        for control in list(_instances.values()):
+            for name, move in _moves(control):
+                move()
+                problems += [f"{name} → {line.value}" for line in list(_instances.values()) if _shows_problem(line)]
+        del os.environ["COURSE_PROGRESS"]
+    if usual is not None:
+        os.environ["COURSE_PROGRESS"] = usual
+    return problems
+
+
+def _moves(control):
+    """What a hand can do with a control: a name and a function each."""
+    if isinstance(control, widgets.Button):
+        return [(f"button {control.description}", control.click)]
+    if hasattr(control, "options") and hasattr(control, "index"):
+        trait, values = "index", range(len(control.options))
+    elif hasattr(control, "min") and hasattr(control, "max"):
+        trait, values = "value", (control.min, control.max)
+    elif isinstance(control, widgets.Checkbox):
+        trait, values = "value", (True, False)
+    elif isinstance(control, widgets.Text | widgets.Textarea):
+        trait, values = "value", ("", "$x$ <b> 0.5")
+    else:
+        return []
+    usual = getattr(control, trait)
+    return [
+        (f"{control.description} = {value}", lambda value=value: setattr(control, trait, value))
+        for value in (*values, usual)
+    ]
+
+
+def _shows_problem(widget):
+    return isinstance(widget, widgets.HTML) and "course-problem" in widget.value
+
+
+def main() -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("numbers", nargs="+", help="of the notebooks, such as 05")
+    for number in parser.parse_args().numbers:
+        (path,) = (Path(__file__).parents[1] / "notebooks").glob(f"{number}_*.ipynb")
+        notebook = nbformat.read(path, as_version=4)
+        moves = nbformat.v4.new_code_cell(IN_KERNEL)
+        notebook.cells = [*notebook.cells, moves, *notebook.cells, moves]
+        for cell in notebook.cells:
+            cell.pop("id", None)
+        NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(path.parent)}}).execute()
+        print(f"{path.stem}: every control answers, twice", flush=True)
+
+
+if __name__ == "__main__":
+    main()
