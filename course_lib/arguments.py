@@ -28,8 +28,8 @@ def require_tensor(name: str, value: object, floating: bool = True) -> None:
 
 def require_same_shape(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
     """Refuse two tensors whose shapes differ: broadcasting would silently reuse one noise for many pictures."""
-    require_tensor(name, value, floating=False)
     require_tensor(other_name, other, floating=False)
+    require_tensor(name, value, floating=other.is_floating_point())
     if value.shape != other.shape:
         raise ValueError(
             f"{name} must have the shape of {other_name}, {tuple(other.shape)}, but its shape is {tuple(value.shape)}."
@@ -79,6 +79,7 @@ def require_maps(name: str, value: Tensor, channels: int, divisor: int, weight: 
     """
     require_tensor(name, value)
     require_axes(name, value, "B", channels, "H", "W")
+    require_rows(name, value)
     if value.shape[-1] % divisor or value.shape[-2] % divisor:
         raise ValueError(f"{name} must have sides that divide by {divisor}, but its shape is {tuple(value.shape)}.")
     require_kind(name, value, weight)
@@ -127,6 +128,13 @@ def require_between(name: str, value: float | Tensor, low: float, high: float) -
         raise ValueError(f"{name} must {wanted}, but {came} came.")
 
 
+def require_number(name: str, value: float | Tensor, low: float, high: float) -> None:
+    """Refuse anything but one number in [low, high]."""
+    require_between(name, value, low, high)
+    if isinstance(value, Tensor) and value.ndim:
+        raise ValueError(f"{name} must be one number, but a tensor of shape {tuple(value.shape)} came.")
+
+
 def require_whole_number(name: str, value: object) -> None:
     """Refuse anything but a whole number: an int, numpy's too (True is none), or a tensor of integers."""
     if isinstance(value, Tensor):
@@ -139,6 +147,4 @@ def require_whole_number(name: str, value: object) -> None:
 def require_count(name: str, value: object, at_least: int = 1) -> None:
     """Refuse anything but one whole number, such as how many, that is large enough."""
     require_whole_number(name, value)
-    if isinstance(value, Tensor) and value.ndim:
-        raise ValueError(f"{name} must be one number, but a tensor of shape {tuple(value.shape)} came.")
-    require_between(name, value, at_least, math.inf)
+    require_number(name, value, at_least, math.inf)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from course_lib.arguments import (
     require_between,
     require_finite,
+    require_number,
     require_rows,
     require_same_shape,
     require_tensor,
@@ -104,6 +105,7 @@ class NetDenoiser:
 
     def target(self, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
         """What the network should have answered for the picture x_0 with noise eps at time t; the shape of x_0."""
+        require_tensor("x_0", x_0)
         require_same_shape("eps", eps, "x_0", x_0)
         if self.predicts == "eps":
             return eps
@@ -175,6 +177,14 @@ class GaussianDenoiser:
 
     def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
         signal, noise = signal_and_noise(self.schedule, t, x_t)
+        for name, each in (
+            ("mean", self.mean),
+            ("std", self.std),
+        ):  # one number, or such as one for each row, (B, 1, …)
+            if isinstance(each, Tensor) and each.ndim not in (0, x_t.ndim):
+                raise ValueError(
+                    f"{name} must have as many axes as x_t, {x_t.ndim}, but its shape is {tuple(each.shape)}."
+                )
         gain = signal * self.std**2 / (signal**2 * self.std**2 + noise**2)
         x_0 = self.mean + gain * (x_t - signal * self.mean)
         return Prediction.from_x_0(x_0, x_t, signal, noise)
@@ -192,8 +202,8 @@ class Clipped:
     high: float
 
     def __post_init__(self) -> None:
-        require_between("low", self.low, -math.inf, math.inf)
-        require_between("high", self.high, -math.inf, math.inf)
+        require_number("low", self.low, -math.inf, math.inf)
+        require_number("high", self.high, -math.inf, math.inf)
         if not self.low < self.high:
             raise ValueError(f"low must be below high, but low = {self.low} and high = {self.high} came.")
 

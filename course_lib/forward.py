@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_between, require_same_shape, require_tensor
+from course_lib.arguments import require_number, require_same_shape, require_tensor
 from course_lib.schedules import NoiseSchedule, require_schedule
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
@@ -31,7 +31,7 @@ def forward_step(x_prev: Tensor, beta: float, eps: Tensor) -> Tensor:
     """
     require_tensor("x_prev", x_prev)
     require_same_shape("eps", eps, "x_prev", x_prev)
-    require_between("beta", beta, 0, 1)
+    require_number("beta", beta, 0, 1)
     return (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_between, require_same_shape, require_tensor, require_whole_number
+from course_lib.arguments import require_number, require_rows, require_same_shape, require_tensor, require_whole_number
 from course_lib.denoisers import Denoiser, Prediction, signal_and_noise
 from course_lib.schedules import NoiseSchedule
 
@@ -49,15 +49,16 @@ class Guided:
     along: float = 1.0
 
     def __post_init__(self) -> None:
-        require_between("w", self.w, 0, math.inf)
+        require_number("w", self.w, 0, math.inf)
         require_tensor("uncond", self.uncond, floating=False)
-        require_between("along", self.along, 0, 1)
+        require_number("along", self.along, 0, 1)
 
     @property
     def schedule(self) -> NoiseSchedule:
         return self.denoiser.schedule
 
     def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor) -> Prediction:
+        require_rows("x_t", x_t)
         require_tensor("cond", cond, floating=False)
         without, cond = padded_alike(self.uncond, cond)
         if without.ndim != cond.ndim or without.shape[1:] != cond.shape[1:] or len(without) not in (1, len(cond)):
@@ -65,6 +66,8 @@ class Guided:
                 f"uncond must be a row like those of cond, whose shape is {tuple(cond.shape)}, "
                 f"but its shape is {tuple(without.shape)}."
             )
+        if without.dtype != cond.dtype:
+            raise TypeError(f"uncond must have the dtype of cond, {cond.dtype}, but its dtype is {without.dtype}.")
         without = without.expand_as(cond)
         if self.w in (0, 1):
             return self.denoiser(x_t, t, cond if self.w else without)

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from course_lib import oklab
-from course_lib.arguments import require_axes, require_batch, require_finite, require_rows, require_tensor
+from course_lib.arguments import (
+    require_axes,
+    require_batch,
+    require_between,
+    require_finite,
+    require_rows,
+    require_tensor,
+)
 from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, SIDE, SIZES, Scene, objects_of, require_scenes, rgb_of
 from course_lib.metrics import in_batches
 
@@ -60,7 +67,7 @@ def judge(pictures: Tensor, classifier: nn.Module) -> dict[str, Tensor]:
 def judged_right(pictures: Tensor, scenes: Scene, classifier: nn.Module) -> dict[str, Tensor]:
     """Whether each picture shows what its scene says: as ``judge``, (B,) bool; and "all" of the four at once."""
     require_scenes(scenes)
-    require_tensor("pictures", pictures)
+    require_rows("pictures", pictures)
     require_batch("scenes.sprite", scenes.sprite, len(pictures))
     said = {
         "object": objects_of(scenes),
@@ -86,6 +93,7 @@ def main_colour(pixels: Tensor) -> int:
     require_tensor("pixels", pixels)
     require_axes("pixels", pixels, "N", 3)
     require_rows("pixels", pixels)
+    require_between("pixels", pixels, 0, 1)
     return int(_votes(oklab.to_oklab(pixels.float())[None], torch.ones(1, len(pixels), dtype=torch.bool)).argmax())
 
 

@@ -120,10 +120,10 @@ def saturation(pictures: Tensor) -> float:
 @torch.no_grad()
 def in_batches(function: nn.Module, pictures: Tensor, size: int = 500) -> Tensor:
     """Apply a network's function to many pictures, ``size`` at a time on the best device; the answers, (N, …), on the CPU."""
-    require_tensor("pictures", pictures, floating=False)
+    if not callable(function):
+        raise TypeError(f"function must be a network or one of its functions, but a {type(function).__name__} came.")
+    require_rows("pictures", pictures)
     require_count("size", size)
-    if not pictures.ndim:
-        raise ValueError("pictures must have rows, but its shape is ().")
     return torch.cat([function(batch.to(best_device())).cpu() for batch in pictures.split(size)])
 
 
@@ -133,6 +133,7 @@ def accuracy(classifier: nn.Module, pictures: Tensor, labels: Tensor) -> float:
     require_batch("labels", labels, len(pictures))
     votes = in_batches(classifier, pictures)  # (N, classes)
     require_axes("what the classifier answers", votes, len(pictures), "classes")
+    require_finite("what the classifier answers", votes)
     require_labels("labels", labels, votes.shape[1])
     return (votes.argmax(dim=1) == labels.cpu()).double().mean().item()
 

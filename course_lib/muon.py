@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from course_lib.arguments import require_axes, require_between, require_count, require_tensor
+from course_lib.arguments import require_axes, require_count, require_number, require_tensor
 from course_lib.device import multiplies_in_bfloat16
 
 
@@ -58,7 +58,7 @@ class Muon(AdamW):
         momentum: float = 0.95,
         weight_decay: float = 0.01,
     ) -> None:
-        require_between("momentum", momentum, 0, 1)
+        require_number("momentum", momentum, 0, 1)
         ends = list(ends) if isinstance(ends, Iterable) else [ends]
         if not all(isinstance(layer, nn.Module) for layer in ends):
             raise TypeError(f"ends must be layers of the network, but {ends!r:.60} came.")

@@ -20,6 +20,7 @@ from course_lib.arguments import (
     require_between,
     require_count,
     require_finite,
+    require_number,
     require_rows,
     require_tensor,
     require_whole_number,
@@ -86,7 +87,7 @@ def ddim_step(
     another eta, hand ``functools.partial(ddim_step, eta=0.5)`` to ``sample``.
     """
     _require_step(schedule, now, s)
-    require_between("eta", eta, 0, 1)
+    require_number("eta", eta, 0, 1)
     a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
     if eta == 0:
         return _scale(a_s.sqrt(), now.pred.x_0) + _scale((1 - a_s).sqrt(), now.pred.eps)
@@ -154,6 +155,7 @@ def sample(
     """
     times = _checked_times(denoiser.schedule, times)
     require_finite("x", x)
+    require_rows("x", x)
     if isinstance(cond, Tensor) and cond.ndim and len(cond) != len(x):
         raise ValueError(f"cond must have a row for each of the {len(x)} rows of x, but it has {len(cond)}.")
     previous = None
@@ -191,6 +193,8 @@ def sample_many(
     require_count("size", size)
     require_tensor("x", x)
     require_rows("x", x)
+    if cond is not None:
+        require_rows("cond", cond)
     for name, each in (("cond", cond), ("generator", generator)):
         if isinstance(each, Tensor | Sequence) and len(each) != len(x):
             raise ValueError(f"{name} must have a row for each of the {len(x)} rows of x, but it has {len(each)}.")
@@ -228,13 +232,15 @@ def _checked_times(schedule: NoiseSchedule, times: Sequence[int]) -> list[int]:
 
 def _require_step(schedule: NoiseSchedule, now: Step, s: int) -> None:
     require_schedule(schedule)
+    if not isinstance(now, Step):
+        raise TypeError(f"now and previous must be Steps, but a {type(now).__name__} came.")
     if now.pred is None:
         raise ValueError(
             f"a step from t = {now.t} needs a prediction there, but pred is None, as at the end of a walk."
         )
     for name, time, low in (("t", now.t, 1), ("s", s, 0)):
         require_whole_number(name, time)
-        require_between(name, time, low, schedule.T)
+        require_number(name, time, low, schedule.T)
 
 
 def _require_downwards(t: int, s: int) -> None:

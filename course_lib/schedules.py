@@ -18,7 +18,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_batch, require_between, require_count, require_tensor, require_whole_number
+from course_lib.arguments import (
+    require_batch,
+    require_between,
+    require_count,
+    require_number,
+    require_rows,
+    require_tensor,
+    require_whole_number,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +66,11 @@ class NoiseSchedule:
     def from_beta(beta: Tensor) -> "NoiseSchedule":
         r"""The schedule with the given step variances :math:`\beta_1 … \beta_T`, shape (T,), each in (0, 1)."""
         require_tensor("beta", beta)
+        require_rows("beta", beta)
         if beta.ndim != 1 or not ((beta > 0) & (beta < 1)).all():
             raise ValueError(
-                f"beta must have shape (T,) and lie between 0 and 1 without touching them, but its shape is "
-                f"{tuple(beta.shape)}"
-                + (f" and it goes from {beta.min():g} to {beta.max():g}." if beta.numel() else ".")
+                "beta must have shape (T,) and lie between 0 and 1 without touching them, "
+                f"but its shape is {tuple(beta.shape)} and it goes from {beta.min():g} to {beta.max():g}."
             )
         beta = beta.detach().cpu()
         one = torch.ones(1, dtype=torch.float64)
@@ -72,8 +80,8 @@ class NoiseSchedule:
     def linear(T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> "NoiseSchedule":
         r"""Betas on a straight line: :math:`\beta_1` = beta_start … :math:`\beta_T` = beta_end (Ho et al. 2020, section 4)."""
         require_count("T", T)
-        require_between("beta_start", beta_start, 0, 1)
-        require_between("beta_end", beta_end, 0, 1)
+        require_number("beta_start", beta_start, 0, 1)
+        require_number("beta_end", beta_end, 0, 1)
         return NoiseSchedule.from_beta(torch.linspace(beta_start, beta_end, int(T), dtype=torch.float64))
 
     @staticmethod
@@ -124,14 +132,14 @@ class NoiseSchedule:
         require_between("t", t, 0, self.T)
         t = torch.as_tensor(t).long().cpu()
         if t.ndim > 0:
-            require_batch("t", t, len(x))
+            require_batch("t", t, len(x) if x.ndim else 0)
             t = t.reshape(-1, *[1] * (x.ndim - 1))  # (B, 1, …, 1)
         return self.alpha_bar.take(t)
 
     def times(self, steps: int) -> list[int]:
         """Evenly spread times [T, …, 0] for a sampler that takes ``steps`` steps, 1…T; steps need not divide T."""
         require_whole_number("steps", steps)
-        require_between("steps", steps, 1, self.T)
+        require_number("steps", steps, 1, self.T)
         steps = int(steps)  # numpy's small integers would overflow
         return [self.T * (steps - k) // steps for k in range(steps + 1)]
 

@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from course_lib.arguments import (
-    require_between,
     require_count,
     require_finite,
+    require_number,
     require_rows,
     require_same_shape,
     require_tensor,
@@ -58,7 +58,7 @@ def draw_times(size: int, T: int, generator: torch.Generator | None = None, shif
     """
     require_count("size", size)
     require_count("T", T)
-    require_between("shift", shift, 0, math.inf)
+    require_number("shift", shift, 0, math.inf)
     if shift == 0:
         raise ValueError("shift must be above 0, but 0 came: all times would be 1.")
     u = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (size,), in [0, 1)
@@ -73,10 +73,10 @@ def drop_labels(
 
     So one network learns to draw with a label and without (Ho, Salimans 2022, *Classifier-Free Diffusion Guidance*).
     """
-    require_tensor("labels", labels, floating=False)
+    require_rows("labels", labels)
     require_whole_number("labels", labels)
-    require_whole_number("null_class", null_class)
-    require_between("probability", probability, 0, 1)
+    require_count("null_class", null_class, at_least=0)
+    require_number("probability", probability, 0, 1)
     dropped = torch.rand(len(labels), generator=generator).to(labels.device) < probability  # (B,)
     return torch.where(dropped.reshape(-1, *[1] * (labels.ndim - 1)), null_class, labels)
 
@@ -149,7 +149,7 @@ class TrainState:
     def __post_init__(self) -> None:
         require_count("step", self.step, at_least=0)
         require_count("seed", self.seed, at_least=0)
-        require_between("ema_limit", self.ema_limit, 0, 1)
+        require_number("ema_limit", self.ema_limit, 0, 1)
         if not isinstance(self.net, nn.Module):
             raise TypeError(f"net must be a torch.nn.Module, but a {type(self.net).__name__} came.")
         if not any(parameter.requires_grad for parameter in self.net.parameters()):
@@ -184,8 +184,8 @@ def generator_for(seed: int, step: int) -> torch.Generator:
 
 def ema_decay(step: int, limit: float = 0.9995) -> float:
     """How much of the average is kept at a step (from 0): little at first, so that the random start is soon forgotten."""
-    require_between("step", step, 0, math.inf)
-    require_between("limit", limit, 0, 1)
+    require_number("step", step, 0, math.inf)
+    require_number("limit", limit, 0, 1)
     return min(limit, (1 + step) / (10 + step))
 
 
@@ -195,7 +195,7 @@ def update_ema(ema: nn.Module, net: nn.Module, decay: float) -> None:
 
     Buffers, such as the running statistics of BatchNorm, are copied: they are averages already, or count.
     """
-    require_between("decay", decay, 0, 1)
+    require_number("decay", decay, 0, 1)
     _require_alike(ema, net)
     for average, current in zip(ema.parameters(), net.parameters(), strict=True):
         average.lerp_(current.to(average), 1 - decay)
@@ -208,9 +208,9 @@ def warm_up_then_fall(step: int, steps: int, peak: float = 2e-3, warm_up: int = 
 
     Whoever trains for more than ``steps`` steps stays at 2 %.
     """
-    require_between("step", step, 0, math.inf)
+    require_number("step", step, 0, math.inf)
     require_count("steps", steps)
-    require_between("peak", peak, 0, math.inf)
+    require_number("peak", peak, 0, math.inf)
     require_count("warm_up", warm_up)
     fall = min(1.0, max(0.0, (step / steps - 0.6) / 0.4))
     return peak * min(1.0, (step + 1) / warm_up) * (1 - 0.98 * fall)
@@ -257,7 +257,7 @@ def train(
             )
         rate = None if learning_rate is None else learning_rate(state.step)
         if rate is not None:
-            require_between("the learning rate", rate, 0, math.inf)
+            require_number("the learning rate", rate, 0, math.inf)
         state.optimizer.zero_grad()
         value.backward()
         with _uninterrupted():
@@ -437,17 +437,19 @@ def load_checkpoint(state: TrainState, path: Path) -> None:
             "or choose another name to train from the start."
         )
     groups, settings = json.loads(metadata["param_groups"]), state.optimizer.state_dict()["param_groups"]
-    if metadata["optimizer"] != type(state.optimizer).__name__ or [len(group["params"]) for group in groups] != [
-        len(group["params"]) for group in settings
-    ]:
+    trained_by = f"{metadata['optimizer']} with {_counts(groups)} parameters"
+    here = f"{type(state.optimizer).__name__} with {_counts(settings)} parameters"
+    if trained_by != here:
         raise CourseFileError(
-            f"{path} was trained by {metadata['optimizer']} with {_counts(groups)} parameters, but this state has "
-            f"{type(state.optimizer).__name__} with {_counts(settings)}: build the optimizer as it was, or choose another name."
+            f"{path} was trained by {trained_by}, but this state has {here}: "
+            "build the optimizer as it was, or choose another name to train from the start."
         )
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in parts["optimizer"].items():
         index, _, key = name.partition(".")
         moments.setdefault(int(index), {})[key] = value
+    for group, setting in zip(groups, settings, strict=True):
+        group |= {key: torch.tensor(group[key]) for key, value in setting.items() if isinstance(value, Tensor)}
     state.net.load_state_dict(parts["net"])
     state.ema.load_state_dict(parts["ema"])
     state.optimizer.load_state_dict({"state": moments, "param_groups": groups})

@@ -1,17 +1,21 @@
 """Training: the loss's optimum, exact resumption, averaged weights, and what is said when it goes wrong."""
 
+import copy
 import math
 import os
 import signal
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from scipy import stats
 from torch import nn
 
 from course_lib.denoisers import GaussianDenoiser, NetDenoiser
-from course_lib.files import CourseFileError
+from course_lib.files import CourseFileError, data_folder
+from course_lib.networks.unet import UNet
 from course_lib.schedules import NoiseSchedule
 from course_lib.training import (
     TrainState,
@@ -142,12 +146,46 @@ def test_ema_formula_and_warm_up():
         update_ema(ema, net, 1.5)
 
 
+def test_the_average_of_a_network_with_batch_norm_draws_as_it_should():
+    torch.manual_seed(0)
+    state = TrainState(nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)))
+
+    def shifted(generator):
+        return 5 + torch.randn(64, 3, generator=generator)
+
+    def to_zero(net, batch, generator):
+        return (net(batch) - batch.flip(1)).square().mean()
+
+    for _ in train(state, shifted, to_zero, 200):
+        pass
+    assert not state.ema.training
+    assert state.ema[1].running_mean.abs().max() > 0.5
+    for name, value in state.net[1].named_buffers():
+        assert torch.equal(state.ema[1].get_buffer(name), value), name
+    batch = shifted(torch.Generator().manual_seed(1))
+    state.net.eval()
+    averaged, last = (to_zero(net, batch, None).item() for net in (state.ema, state.net))
+    assert averaged < 2 * last + 0.1
+
+
+def test_averages_of_another_network_are_refused():
+    net = fresh_state().net
+    for ema in (nn.Linear(3, 8), nn.Sequential(nn.Linear(3, 8), nn.SiLU(), nn.Linear(8, 1))):
+        with pytest.raises(ValueError, match="ema must have the weights of net"):
+            update_ema(ema, net, 0.9)
+        with pytest.raises(ValueError, match="ema must have the weights of net"):
+            TrainState(net, ema=ema)
+    with pytest.raises(ValueError, match="optimizer must be made of net's parameters"):
+        TrainState(net, optimizer=torch.optim.SGD(fresh_state().net.parameters(), lr=0.1))
+
+
 def test_learning_rate_warms_up_stays_and_falls():
     rate = partial(warm_up_then_fall, steps=1000, peak=1.0, warm_up=100)
     assert rate(0) == pytest.approx(0.01)
     assert rate(99) == rate(600) == 1.0
     assert rate(800) == pytest.approx(0.51)
     assert rate(1000) == pytest.approx(0.02)
+    assert rate(1001) == rate(1500) == rate(10**6) == rate(1000)  # past the plan it stays, and never turns negative
     assert warm_up_then_fall(99, 1000) == 2e-3 > warm_up_then_fall(98, 1000)  # the defaults
     state = fresh_state()
     for _ in train(state, batches, loss, 4, lambda step: 10.0**-step):
@@ -274,9 +312,125 @@ def test_checkpoints_that_cannot_be_used_are_refused(tmp_path):
         load_checkpoint(fresh_state(seed=1), path)
     with pytest.raises(CourseFileError, match="network of another shape"):
         load_checkpoint(TrainState(nn.Linear(2, 2)), path)
-    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CourseFileError, match=r"0\.weight has shape \(8, 3\) instead of \(4, 3\)"):
+        load_checkpoint(TrainState(nn.Sequential(nn.Linear(3, 4), nn.SiLU(), nn.Linear(4, 3))), path)
+    whole = path.read_bytes()
+    for damaged in (whole[:100], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(CourseFileError, match="not a readable checkpoint"):
+            load_checkpoint(fresh_state(), path)
     with pytest.raises(CourseFileError, match="not a readable checkpoint"):
-        load_checkpoint(fresh_state(), path)
+        load_checkpoint(fresh_state(), tmp_path / "nowhere.safetensors")
+
+
+def refusals_of_checkpoints(tmp_path):
+    """What is said of every checkpoint that cannot be used."""
+    path = tmp_path / "state.safetensors"
+    state = fresh_state()
+    run(state, 1)
+    save_checkpoint(state, path)
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(path.read_bytes()[:200])
+    bare = tmp_path / "bare.safetensors"
+    save_file(dict(state.net.state_dict()), bare)
+    shipped = data_folder() / "checkpoints" / "fashion.safetensors"
+    net = fresh_state().net
+    for file, into in (
+        (damaged, fresh_state()),
+        (tmp_path / "missing.safetensors", fresh_state()),
+        (bare, fresh_state()),
+        (shipped, TrainState(UNet())),
+        (shipped, TrainState(UNet(width=8))),
+        (path, TrainState(nn.Linear(2, 2))),
+        (path, TrainState(net, optimizer=torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9))),
+        (path, TrainState(net, optimizer=torch.optim.AdamW([net[0].weight]))),
+        (path, fresh_state(seed=1)),
+    ):
+        before = copy.deepcopy((into.net.state_dict(), into.ema.state_dict(), into.optimizer.state_dict(), into.step))
+        with pytest.raises((CourseFileError, ValueError)) as refused:
+            load_checkpoint(into, file)
+        assert into.step == before[3]  # nothing is half loaded
+        for old, new in zip(before, (into.net.state_dict(), into.ema.state_dict()), strict=False):
+            assert all(torch.equal(value, new[name]) for name, value in old.items())
+        assert into.optimizer.state_dict() == before[2]
+        yield str(refused.value)
+
+
+def test_no_message_about_a_checkpoint_advises_to_destroy_it(tmp_path):
+    said = list(refusals_of_checkpoints(tmp_path))
+    for sentence in said:
+        assert not {"delete", "remove", "overwrite", "restore"} & set(sentence.replace(",", " ").lower().split())
+        assert "\n" not in sentence
+    assert ["move it away or choose another name" in sentence for sentence in said[:2]] == [True, True]
+    assert all("TrainState(trainable_copy(net))" in sentence for sentence in said[2:5])
+    assert "trained by AdamW with 4 parameters, but this state has SGD with 4" in said[6]
+    assert "trained by AdamW with 4 parameters, but this state has AdamW with 1" in said[7]
+
+
+def test_a_learning_rate_set_by_hand_and_all_other_settings_of_the_optimiser_come_back(tmp_path):
+    path = tmp_path / "state.safetensors"
+    whole, stopped = fresh_state(), fresh_state()
+    for state in (whole, stopped):
+        for _ in train(state, batches, loss, 3):
+            pass
+        state.optimizer.param_groups[0] |= {"lr": 3e-4, "betas": (0.5, 0.6), "weight_decay": 0.3}
+    save_checkpoint(stopped, path)
+    resumed = fresh_state()
+    load_checkpoint(resumed, path)
+    (group,) = resumed.optimizer.param_groups
+    assert (group["lr"], tuple(group["betas"]), group["weight_decay"]) == (3e-4, (0.5, 0.6), 0.3)
+    for state in (whole, resumed):
+        for _ in train(state, batches, loss, 6):
+            pass
+    assert same_weights(whole.net, resumed.net)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(torch.optim.SGD, lr=0.1),
+        partial(torch.optim.SGD, lr=0.1, momentum=0.9),
+        partial(torch.optim.AdamW, lr=torch.tensor(0.01), foreach=False),
+        partial(torch.optim.RMSprop, lr=0.01),
+    ],
+)
+def test_other_optimisers_go_on_bit_for_bit_too(tmp_path, make):
+    def state():
+        net = fresh_state().net
+        return TrainState(net, optimizer=make(net.parameters()))
+
+    whole, stopped, resumed = state(), state(), state()
+    for each, steps in ((whole, 6), (stopped, 3)):
+        for _ in train(each, batches, loss, steps):
+            pass
+    save_checkpoint(stopped, tmp_path / "state.safetensors")
+    load_checkpoint(resumed, tmp_path / "state.safetensors")
+    for _ in train(resumed, batches, loss, 6):
+        pass
+    assert same_weights(whole.net, resumed.net)
+
+
+def test_a_checkpoint_that_holds_more_than_tensors_is_refused_before_anything_is_written(tmp_path):
+    net = fresh_state().net
+    state = TrainState(net, optimizer=torch.optim.LBFGS(net.parameters()))
+    state.optimizer.state[net[0].weight]["n_iter"] = 3
+    with pytest.raises(TypeError, match="a checkpoint holds tensors only"):
+        save_checkpoint(state, tmp_path / "state.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what a process has mapped")
+def test_a_loaded_checkpoint_lets_go_of_its_file(tmp_path):
+    path = tmp_path / "state.safetensors"
+    state = fresh_state()
+    run(state, 2)
+    save_checkpoint(state, path)
+    resumed = fresh_state()
+    load_checkpoint(resumed, path)
+    with pytest.raises(CourseFileError) as refused:
+        load_checkpoint(TrainState(nn.Linear(2, 2)), path)
+    assert str(path) not in Path("/proc/self/maps").read_text(encoding="utf-8"), refused
+    save_checkpoint(resumed, path)  # Windows would refuse to replace what is mapped
 
 
 def test_progress_passes_the_steps_on_and_shows_loss_and_rate(capsys):
@@ -286,6 +440,67 @@ def test_progress_passes_the_steps_on_and_shows_loss_and_rate(capsys):
     shown = capsys.readouterr().err
     assert "pictures" in shown
     assert "loss=" in shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (lambda net, batch: net(batch).detach().mean(), ValueError, "depends on the network's weights"),
+        (lambda net, batch: net(batch).square().mean(dim=1), ValueError, r"one number .* shape \(16,\)"),
+        (lambda net, batch: 0.5, TypeError, r"the loss must be a torch\.Tensor"),
+    ],
+)
+def test_losses_that_cannot_be(answer, error, words):
+    with pytest.raises(error, match=words):
+        next(train(fresh_state(), batches, lambda net, batch, generator: answer(net, batch), 1))
+
+
+def test_a_negative_learning_rate_is_refused_and_the_step_is_not_taken():
+    state = fresh_state()
+    with pytest.raises(ValueError, match="the learning rate must be finite and at least 0"):
+        next(train(state, batches, loss, 1, lambda step: -1e-3))
+    assert state.step == 0
+    assert same_weights(state.net, fresh_state().net)
+
+
+def pictures(dtype=torch.float32):
+    """As dark as pictures are: nine pixels of ten are black."""
+    drawn = torch.randint(0, 256, (8, 1, 8, 8), generator=torch.Generator().manual_seed(0))
+    return torch.where(torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(1)) < 0.9, 0, drawn).to(dtype)
+
+
+@pytest.mark.parametrize(
+    ("x_0", "error", "words"),
+    [
+        (pictures(), ValueError, r"x_0 must be about as large as the noise, .* use x_0 / 127\.5 - 1"),
+        (pictures(torch.float16), ValueError, "x_0 must be about as large as the noise"),
+        (pictures(torch.uint8), TypeError, r"dtype is torch\.uint8: use x_0\.float\(\) / 127\.5 - 1"),
+        (pictures(torch.int64), TypeError, "x_0 must hold floating-point numbers"),
+        (torch.full((2, 1, 8, 8), math.nan), ValueError, "x_0 must be finite"),
+        (torch.zeros(0, 1, 8, 8), ValueError, "x_0 must have at least 1 row"),
+        ([[0.0]], TypeError, r"x_0 must be a torch\.Tensor"),
+    ],
+)
+def test_the_loss_refuses_what_is_no_scaled_data(x_0, error, words):
+    with pytest.raises(error, match=words):
+        denoising_loss(NetDenoiser(UNet(width=8), LINEAR, "v"), x_0)
+
+
+def test_the_loss_takes_pixels_and_latents_as_they_come():
+    generator = torch.Generator().manual_seed(0)
+    tailed = torch.randn(8, 1, 8, 8, generator=generator) * 3
+    tailed[0, 0, 0, 0] = 60  # one number far out is no matter of scale
+    for x_0 in (pictures() / 127.5 - 1, pictures() / 255, tailed):
+        assert denoising_loss(NetDenoiser(UNet(width=8), LINEAR, "v"), x_0).isfinite()
+
+
+@pytest.mark.parametrize("answers", [lambda x: x.mean((1, 2, 3), keepdim=True), lambda x: x[:, :, 0], lambda x: x[:1]])
+def test_an_answer_that_would_be_broadcast_is_refused(answers):
+    denoiser = NetDenoiser(lambda x, t, cond: answers(x), LINEAR, "eps")
+    with pytest.raises(ValueError, match="what the network answers must have the shape of x_0"):
+        denoising_loss(denoiser, torch.zeros(4, 2, 8, 8))
+    with pytest.raises(ValueError, match="what the network answers must have the shape of x_t"):
+        denoiser(torch.zeros(4, 2, 8, 8), 5)
 
 
 def test_no_steps_left_is_no_step():

@@ -31,11 +31,13 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tu
     """
     for name, each in (("q", q), ("k", k), ("v", v)):
         require_tensor(name, each)
-    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
-        raise ValueError(
-            f"q and k must be vectors of one size, and k and v equally many, "
-            f"but the shapes are {tuple(q.shape)}, {tuple(k.shape)} and {tuple(v.shape)}."
-        )
+    shapes = f"the shapes are {tuple(q.shape)}, {tuple(k.shape)} and {tuple(v.shape)}."
+    if min(q.ndim, k.ndim, v.ndim) < 2 or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"q and k must be vectors of one size, and k and v equally many, but {shapes}")
+    try:
+        torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    except RuntimeError:
+        raise ValueError(f"q, k and v must agree in their first axes, but {shapes}") from None
     scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (..., N, L)
     if mask is not None:
         require_tensor("mask", mask, floating=False)

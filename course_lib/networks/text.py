@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.arguments import require_axes, require_between, require_labels, require_rows, require_tensor
+from course_lib.arguments import require_axes, require_labels, require_number, require_rows, require_tensor
 from course_lib.networks.attention import attention
 from course_lib.networks.classifier import Classifier
 from course_lib.tokenizer import PAD, Tokenizer
@@ -134,9 +134,11 @@ def contrastive_loss(pictures: Tensor, texts: Tensor, fits: Tensor, scale: Tenso
     require_axes("pictures", pictures, "B", "D")
     require_axes("texts", texts, "K", pictures.shape[1])
     require_axes("fits", fits, len(pictures), len(texts))
+    if fits.dtype != torch.bool:
+        raise TypeError(f"fits must be bool, but its dtype is {fits.dtype}.")
     if not fits.any(dim=1).all():
         raise ValueError("fits must be True somewhere for every picture, but one has no text.")
-    require_between("scale", scale, 0, math.inf)
+    require_number("scale", scale, 0, math.inf)
     logits = scale * pictures @ texts.T  # (B, K)
     share = fits.to(logits.dtype)  # (B, K)
     some = fits.any(dim=0)  # (K,)

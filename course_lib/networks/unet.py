@@ -38,6 +38,8 @@ def embed_time(t: Tensor, size: int) -> Tensor:
     """
     require_tensor("t", t, floating=False)
     require_count("size", size, at_least=2)
+    if t.is_complex() or t.dtype == torch.bool:
+        raise TypeError(f"t must hold times, but its dtype is {t.dtype}.")
     if t.ndim != 1 or size % 2:
         raise ValueError(f"t must have shape (B,) and size be even, but {tuple(t.shape)} and {size} came.")
     frequencies = torch.exp(-math.log(10_000) / (size // 2) * torch.arange(size // 2, device=t.device))  # (size/2,)

@@ -19,7 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.arguments import require_axes, require_finite, require_maps, require_rows, require_same_shape
+from course_lib.arguments import (
+    require_axes,
+    require_finite,
+    require_maps,
+    require_rows,
+    require_same_shape,
+    require_tensor,
+)
 from course_lib.forward import noise_like
 
 PATCH = 2
@@ -41,6 +48,7 @@ def kl_divergence(posterior: Posterior) -> Tensor:
 
     .. math:: D_\text{KL} = \tfrac12\big(\mu^2 + \sigma^2 - 1 - \log\sigma^2\big)
     """
+    require_tensor("posterior.mean", posterior.mean)
     require_same_shape("posterior.log_var", posterior.log_var, "posterior.mean", posterior.mean)
     return 0.5 * (posterior.mean**2 + posterior.log_var.exp() - 1 - posterior.log_var)
 
@@ -50,6 +58,7 @@ def reconstruction_error(x: Tensor, other: Tensor) -> Tensor:
 
     Both (B, channels, H, W); shape ().
     """
+    require_tensor("x", x)
     require_same_shape("other", other, "x", x)
     require_axes("x", x, "B", "C", "H", "W")
     require_rows("x", x)
@@ -137,6 +146,8 @@ class VAE(nn.Module):
 
     def unscaled(self, z: Tensor) -> Tensor:
         """Latents as ``to_latents`` gives them, back to how ``encode`` does."""
+        require_tensor("z", z)
+        require_axes("z", z, "B", len(self.latent_mean), "H", "W")
         return z * self.latent_std + self.latent_mean
 
     def reconstruct(self, x: Tensor) -> Tensor:
