@@ -116,14 +116,13 @@ def require_between(name: str, value: float | Tensor, low: float, high: float) -
         return
     smallest, largest = (value.min().item(), value.max().item()) if isinstance(value, Tensor) else (value, value)
     if not (low <= smallest and largest <= high and abs(smallest) != math.inf != abs(largest)):
-        finite = "" if isinstance(value, Integral) else "finite and "
         smallest, largest = (
             repr(int(each)) if isinstance(each, Integral) else f"{each:g}" for each in (smallest, largest)
         )
         came = smallest if smallest == largest else f"values from {smallest} to {largest}"
         if "nan" in came:
             came = "NaN"
-        wanted = "be finite" if math.isinf(low) else f"be {finite}at least {low:g}"
+        wanted = "be finite" if math.isinf(low) else f"be finite and at least {low:g}"
         wanted = f"lie between {low:g} and {high:g}" if math.isfinite(high) else wanted
         raise ValueError(f"{name} must {wanted}, but {came} came.")
 
@@ -147,4 +146,7 @@ def require_whole_number(name: str, value: object) -> None:
 def require_count(name: str, value: object, at_least: int = 1) -> None:
     """Refuse anything but one whole number, such as how many, that is large enough."""
     require_whole_number(name, value)
-    require_number(name, value, at_least, math.inf)
+    if isinstance(value, Tensor) and value.ndim:
+        raise ValueError(f"{name} must be one number, but a tensor of shape {tuple(value.shape)} came.")
+    if value < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, but {int(value)} came.")

@@ -74,7 +74,7 @@ class OtherDevice(TorchFunctionMode):
         return moved(function(*args, **kwargs), device)
 
     def to(self, x, *targets, **named):
-        device, dtype = x.device, x.dtype
+        device, dtype = THERE if is_there(x) else HERE, x.dtype
         for target in (*targets, *named.values()):
             if isinstance(target, Tensor):
                 device, dtype = THERE if is_there(target) else HERE, target.dtype
