@@ -912,7 +912,7 @@ def picture_from_bare_tokens(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.tokenizer(prompts))))
 
 
-@wrong("05.5", "each row of the noise has its own")
+@wrong("05.5", "cond must have a row for each of the 3 rows of x, but it has 1")
 def picture_of_one_prompt(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts[:1]))))
 
