@@ -85,9 +85,12 @@ def problems(path: Path, way: str) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    numbers = [path.stem[:2] for path in NOTEBOOKS]
     parser.add_argument("numbers", nargs="*", help="of the notebooks, such as 03; all unless given")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     chosen = parser.parse_args()
+    if not set(chosen.numbers) <= set(numbers):
+        parser.error(f"there are these notebooks: {' '.join(numbers)}.")
     paths = [path for path in NOTEBOOKS if not chosen.numbers or path.stem[:2] in chosen.numbers]
     broken = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,9 @@
 """Exercises: right answers pass, however they are written; wrong ones get their message; nothing crashes or hangs."""
 
+import contextlib
 import dataclasses
 import inspect
+import itertools
 import json
 import linecache
 import math
@@ -762,6 +764,15 @@ def test_any_other_not_implemented_error_is_named_for_what_it_is(capsys):
 # --- interrupted, printing, changing the notebook's state -------------------------------------------------------------
 
 
+@pytest.fixture
+def heard_interrupts():
+    """Python's own answer to an interrupt, which a shell's background job lacks."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 def test_an_interrupt_stops_the_answer_says_a_sentence_and_goes_on_to_the_notebook(capsys):
     running, finished = threading.Event(), threading.Event()
 
@@ -1153,16 +1164,20 @@ def test_a_mistake_that_cannot_run_on_an_input_is_not_taken_for_the_learners_err
 # --- bug hunts --------------------------------------------------------------------------------------------------------
 
 
-def lets_everything_pass(candidate):
+def looks_at_nothing(candidate):
     candidate  # noqa: B018
 
 
-def refuses_everything(candidate):
+def refuses_unseen(candidate):
     raise AssertionError("no")
 
 
 def stops_with_another_error(candidate):
     raise ValueError("no assertion")
+
+
+def misspelt(candidate):
+    assert candidat(1)  # noqa: F821
 
 
 def takes_no_candidate():
@@ -1174,54 +1189,100 @@ def never_ends(candidate):
         pass
 
 
-def refuses_when_its_turn_has_come(turn):
-    """A test that does not look at what it is handed, and only counts."""
-    calls = []
-
-    def counts(candidate):
-        calls.append(candidate)
-        assert len(calls) != turn
-
-    return counts
+def calls(candidate):
+    """Call a version in vain, with too few arguments."""
+    with contextlib.suppress(TypeError):
+        candidate()
 
 
-def refuses_by_chance():
-    """A test that tosses a coin: it may be lucky once, and not three times over."""
-    tosses = iter([0, 0, 1, 0, 1, 0, 1, 0, 1])
-    return lambda candidate: exec("assert not toss", {"toss": next(tosses)})
+def lets_everything_pass(candidate):
+    calls(candidate)
+
+
+def refuses_everything(candidate):
+    calls(candidate)
+    raise AssertionError("no")
+
+
+def returns_what_it_found(candidate):
+    calls(candidate)
+    return False
+
+
+def hands_over_too_little(candidate):
+    assert candidate() is None
+
+
+def refuses_in_turns(turns):
+    """A test that hardly looks at what it is handed, and stops in some of its turns."""
+    turns = iter(turns)
+
+    def refuses(candidate):
+        calls(candidate)
+        assert not next(turns)
+
+    return refuses
+
+
+def refuses_by_chance(share, seed=0):
+    """A test that fails by chance."""
+    chance = random.Random(seed)
+    return refuses_in_turns(chance.random() < share for _ in itertools.count())
 
 
 @pytest.mark.parametrize("hunt", HUNTS, **by_id)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: lets_everything_pass, "lets the broken version pass"),
-        (lambda: refuses_everything, "refuses a correct version too (AssertionError: no"),
-        (lambda: stops_with_another_error, "refuses a correct version too (ValueError: no assertion"),
-        (lambda: takes_no_candidate, "refuses a correct version too (TypeError"),
+        (lambda: looks_at_nothing, "Your test never calls {handed}, the function that it is handed."),
+        (lambda: refuses_unseen, "Your test never calls {handed}, the function that it is handed."),
+        (lambda: lets_everything_pass, "lets the broken version pass: no `assert` stops it."),
+        (lambda: returns_what_it_found, "it returns what it found, where an `assert` that fails should stop it."),
+        (lambda: refuses_everything, "refuses a correct version too (AssertionError: no (line "),
+        (lambda: stops_with_another_error, "Your test stops with ValueError: no assertion (line "),
+        (lambda: misspelt, "Your test stops with NameError: name 'candidat' is not defined (line "),
+        (lambda: takes_no_candidate, "Your test stops with TypeError: takes_no_candidate() takes 0 positional"),
+        (lambda: hands_over_too_little, "Your test stops with TypeError: {handed}() missing "),
         (lambda: never_ends, "is there a loop that never ends?"),
-        (refuses_by_chance, "refuses a correct version too (AssertionError"),
+        (lambda: refuses_by_chance(0.5), "by chance"),
     ],
 )
 def test_a_test_that_catches_nothing_is_told_why(hunt, make, message, monkeypatch, capsys):
-    monkeypatch.setattr(checks, "TIME_LIMIT", 0.5)
+    monkeypatch.setattr(checks, "TIME_LIMIT", 2.0)
     check(hunt.id, make())
-    assert message in capsys.readouterr().out
+    assert message.format(handed=next(iter(inspect.signature(hunt.solution).parameters))) in capsys.readouterr().out
     assert ticks() == {hunt.id: "tried"}
 
 
 def test_a_test_that_counts_its_calls_is_no_catch(capsys):
-    check("01.4", refuses_when_its_turn_has_come(len(find("01.4").correct) + 1))
+    correct = len(find("01.4").correct)
+    check("01.4", refuses_in_turns([*correct * [False], True, *1_000 * [False]]))
     assert "lets the broken version pass" in capsys.readouterr().out  # in the second round
 
 
-def test_stopping_by_another_error_is_no_assertion(capsys):
+@pytest.mark.parametrize("seed", range(5))
+def test_a_test_that_fails_one_time_in_twenty_is_found_out(seed, capsys):
+    chance = random.Random(seed)
+
+    def mostly_right(make_noisy):
+        assert (make_noisy(torch.zeros(100), 0.0) < 0).any()
+        assert chance.random() > 0.05
+
+    check("01.4", mostly_right)
+    said = capsys.readouterr().out
+    assert "Your test refuses a correct version now and then, by chance (AssertionError" in said
+    assert "Take more numbers, or leave more room." in said
+
+
+def test_a_test_by_an_own_error_is_sent_to_the_assertion(capsys):
     def stops(make_noisy):
         if make_noisy(torch.zeros(1000), 0.5).min() > -0.1:
             raise ValueError("too bright")
 
     check("01.4", stops)
-    assert "does not reach an assertion: it stops with ValueError: too bright" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "does not reach an assertion: it stops with ValueError: too bright" in said
+    assert "Let an `assert` say what is wrong." in said
 
 
 @pytest.mark.parametrize("hunt", HUNTS, **by_id)

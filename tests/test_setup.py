@@ -162,7 +162,8 @@ def test_an_unknown_list_or_build_is_named(monkeypatch, capsys):
 
 
 def dry(*arguments, **environment):
-    command = ["make", "--dry-run", "--old-file=.venv/lab", *arguments]
+    # A make within a make says which folder it enters and leaves.
+    command = ["make", "--dry-run", "--no-print-directory", "--old-file=.venv/lab", *arguments]
     ran = subprocess.run(
         command, cwd=TOP, capture_output=True, text=True, check=True, env={**os.environ, **environment}
     )

@@ -13,11 +13,13 @@ need checks of their own, on a machine that the learner does not hold.
 
 import ast
 import copy
+import functools
 import inspect
 import os
 import sys
 import textwrap
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -29,12 +31,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_lib.classroom.console import say
 from course_lib.classroom.progress import record, ticks
 from course_lib.classroom.showing import show_markdown
 from course_lib.classroom.supervision import TimeUp, Worker, supervised
 from course_lib.schedules import NoiseSchedule
 
 TIME_LIMIT = 20.0  # seconds for one check; a right answer takes a small part of one
+ROUNDS, FEWEST, PATIENCE = (
+    20,
+    3,
+    5.0,
+)  # of a bug hunt: so often, or as often as fits into so many seconds, but three times
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Trial:
 
     def agrees(self, got: Tensor, function: Callable) -> bool:
         """Whether an answer's result is what another function gives."""
-        expected = self.run(function)
+        expected = _result(self, function)
         return got.shape == expected.shape and torch.allclose(
             got.double(), expected.double(), rtol=self.tolerance, atol=self.tolerance
         )
@@ -96,11 +104,11 @@ class Exercise:
             for mistake in self.mistakes:
                 # A usual mistake passes where the answer has passed. One that cannot run here is not the answer's.
                 with suppress(Exception):
-                    passed = all(each.agrees(each.run(mistake), self.solution) for each in self.trials[:number])
+                    passed = all(each.agrees(_result(each, mistake), self.solution) for each in self.trials[:number])
                     if passed and trial.agrees(got, mistake):
                         return inspect.getdoc(mistake)
             remark = guarded.remark() if got.isfinite().all() else None
-            return f"{trial.says} {remark or _example(got, trial.run(self.solution))}".rstrip()
+            return f"{trial.says} {remark or _example(got, _result(trial, self.solution))}".rstrip()
         return None
 
     def _outcome(self, trial: Trial, guarded: "_Guarded") -> Tensor:
@@ -110,7 +118,7 @@ class Exercise:
         except (WrongAnswerError, AnswerStopped):
             raise
         except Exception as error:
-            trial.run(self.solution)
+            _result(trial, self.solution)
             returned, expected = _kind(guarded.returned), _kind(guarded.expected)
             raise WrongAnswerError(
                 f"The check cannot use what your function returned: {returned}, where {expected} was expected."
@@ -140,18 +148,95 @@ class BugHunt:
 
     def findings(self, answer: Callable) -> str | None:
         """What is wrong with a test; None if it tells right from wrong, again and again."""
-        watched = _Watched(answer, (self.solution, *self.forbidden))
-        for _ in range(3):
+        began = time.monotonic()
+        for turn in range(ROUNDS):
+            if turn >= FEWEST and time.monotonic() - began > PATIENCE:
+                break
             for version in self.correct:
-                problem = _refusal(watched, version)
+                problem = self._refused(answer, version)
                 if problem is not None:
-                    return f"Your test refuses a correct version too ({problem}). Which values would be right?"
-            problem = _refusal(watched, self.broken)
-            if problem is None:
-                return "Your test lets the broken version pass. On which input does the bug show?"
-            if not problem.startswith("AssertionError"):
-                return f"With the broken version your test does not reach an assertion: it stops with {problem}."
+                    return problem
+            problem = self._caught(answer)
+            if problem is not None:
+                return problem
         return None
+
+    def _refused(self, answer: Callable, version: Callable) -> str | None:
+        """What is wrong with a test that does not let a correct version pass; None if it does."""
+        tried = self._try(answer, version)
+        if tried.error is None:
+            return None
+        if not isinstance(tried.error, AssertionError):
+            return f"Your test stops with {tried.said} although the version that it is handed is correct."
+        if not tried.called:
+            return self._never_called()
+        if any(self._try(answer, version).error is None for _ in range(5)):
+            return (
+                f"Your test refuses a correct version now and then, by chance ({tried.said}). "
+                "Take more numbers, or leave more room."
+            )
+        return f"Your test refuses a correct version too ({tried.said}). Which values would be right?"
+
+    def _caught(self, answer: Callable) -> str | None:
+        """What is wrong with a test that does not catch the bug; None if it does."""
+        tried = self._try(answer, self.broken)
+        if isinstance(tried.error, AssertionError):
+            return None
+        if tried.error is not None:
+            return (
+                f"With the broken version your test does not reach an assertion: it stops with {tried.said}. "
+                "Let an `assert` say what is wrong."
+            )
+        if not tried.called:
+            return self._never_called()
+        if tried.returned is not None:
+            return (
+                "Your test lets the broken version pass: it returns what it found, where an `assert` that fails should "
+                "stop it."
+            )
+        return "Your test lets the broken version pass: no `assert` stops it. On which input does the bug show?"
+
+    def _never_called(self) -> str:
+        return f"Your test never calls {self._handed()}, the function that it is handed."
+
+    def _handed(self) -> str:
+        """The name under which a test is handed the versions."""
+        return next(iter(inspect.signature(self.solution).parameters))
+
+    def _try(self, answer: Callable, version: Callable) -> "_Tried":
+        """Hand a version to a test, under a name that does not give away which one it is."""
+        calls = []
+
+        def handed(*arguments: Any, **named: Any) -> Any:
+            calls.append(version)
+            return version(*arguments, **named)
+
+        try:
+            returned = _Watched(answer, (self.solution, *self.forbidden))(handed)
+        except AnswerStopped as stopped:
+            if not isinstance(stopped.error, Exception) or isinstance(stopped.error, NotImplementedError):
+                raise
+            said = _describe(stopped.error).replace(f"{version.__name__}()", f"{self._handed()}()")
+            return _Tried(bool(calls), error=stopped.error, said=said)
+        return _Tried(bool(calls), returned=returned)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What a test did with a version: whether it called it, what it returned, or the error and how it reads."""
+
+    called: bool
+    returned: Any = None
+    error: Exception | None = None
+    said: str = ""
+
+
+@functools.cache
+def _result(trial: Trial, function: Callable) -> Tensor:
+    """What comes of one of the course's own functions, computed once and with random numbers of its own."""
+    with torch.random.fork_rng(devices=()):
+        torch.default_generator.manual_seed(1)  # an answer's begin with another seed
+        return trial.run(function)
 
 
 def joined(results: Iterable[Tensor]) -> Tensor:
@@ -192,18 +277,18 @@ def check(exercise_id: str, answer: Callable | None = None) -> Callable:
     try:
         status, message = _judge(exercise, answer)
     except KeyboardInterrupt:
-        print(f"○ Interrupted · {exercise.id} {exercise.title}\nNothing was recorded. Is there a loop that never ends?")
+        say(f"○ Interrupted · {exercise.id} {exercise.title}\nNothing was recorded. Is there a loop that never ends?")
         raise
     before = ticks().get(exercise.id)
     if status in ("done", "tried"):
         record(exercise.id, status)
     untouched = "○ Not attempted yet" if before is None else "○ Only the stub here"
     mark = {"done": "✓ Right", "tried": "✗ Not yet", "untouched": untouched, "nothing": "○ Nothing to check"}[status]
-    print(f"{mark} · {exercise.id} {exercise.title}{message}")
+    say(f"{mark} · {exercise.id} {exercise.title}{message}")
     if status != "done":
-        print("Until it is right, the notebook goes on with the course's own version.")
+        say("Until it is right, the notebook goes on with the course's own version.")
         if before == "done":
-            print("The answer that was right before still counts.")
+            say("The answer that was right before still counts.")
     return answer if status == "done" else exercise.solution
 
 
@@ -336,7 +421,7 @@ class _Watched:
         def watch(frame: Any, event: str, argument: Any) -> None:
             # By identity: a pasted solution may equal the course's own.
             if event == "call" and any(frame.f_code is code for code in self.solutions):
-                called.append(frame.f_code.co_name)
+                called.append(frame.f_code.co_qualname.removesuffix(".__call__"))
 
         before, recording = sys.getprofile(), torch.is_grad_enabled()
         sys.setprofile(watch)
@@ -355,6 +440,9 @@ class _Watched:
                 raise WrongAnswerError(f"This calls the course's own {called[0]}: write the arithmetic yourself.")
 
 
+INSTEAD = {Tensor: "make a new tensor instead", list: "make a new list instead"}
+
+
 class _Guarded(_Watched):
     """The learner's function, called on copies; damage to them, and a result of the wrong kind, become a finding."""
 
@@ -370,8 +458,9 @@ class _Guarded(_Watched):
         self.returned = super().__call__(*arguments)
         for position, (old, new) in enumerate(zip(self.last_call, arguments, strict=True)):
             if position != self.exercise.changes and not _same(old, new):
+                instead = INSTEAD.get(type(old), "leave it as it was")
                 raise WrongAnswerError(
-                    f"Your function changes its argument {self.names[position]} in place: make a new tensor instead."
+                    f"Your function changes its argument {self.names[position]} in place: {instead}."
                 )
         _require_kind(self.returned, self.expected)
         return self.returned
@@ -499,21 +588,10 @@ def _listed(names: set[str]) -> str:
 
 def _example(got: Tensor, wanted: Tensor) -> str:
     """The number that is furthest off, for the learner to think about."""
-    if got.shape != wanted.shape:
+    if got.shape != wanted.shape or got.dtype == torch.bool:  # of yes and no, the trial's own words say more
         return ""
     got, wanted = got.double().flatten(), wanted.double().flatten()
     worst = int((got - wanted).abs().nan_to_num(nan=torch.inf).argmax())
     if got[worst].isnan() and not wanted[worst].isnan():
         return "For one input it gives nan, not a number: is something divided by 0, or the root of less than 0 taken?"
     return f"For one input it gives {got[worst].item():.4g}, where {wanted[worst].item():.4g} is right."
-
-
-def _refusal(test: Callable, version: Callable) -> str | None:
-    """The error with which a test refuses a version, in a line; None if it lets it pass."""
-    try:
-        test(lambda *arguments, **named: version(*arguments, **named))
-    except AnswerStopped as stopped:
-        if not isinstance(stopped.error, Exception) or isinstance(stopped.error, NotImplementedError):
-            raise
-        return _describe(stopped.error)
-    return None

@@ -749,7 +749,7 @@ def mean_below(make_noisy, limit):
 # --- 01.4 bug hunt: wrong ---------------------------------------------------------------------------------------------
 
 
-@wrong("01.4", "lets the broken version pass")
+@wrong("01.4", "never calls")
 def never_calls_it(make_noisy):
     assert callable(make_noisy)
 
@@ -849,7 +849,7 @@ def the_variance_of_zero_is_one(make_noisy):
     assert abs(make_noisy(torch.zeros(100_000), 0.5).var() - 1) < 0.05
 
 
-@wrong("01.4", "refuses a correct version", "NameError")
+@wrong("01.4", "Your test stops with NameError")
 def a_slip_of_the_pen(make_noisy):
     noise = make_noisy(torch.zeros(100), 0.0)
     assert nosie.mean() < 0.5, noise  # noqa: F821
@@ -861,7 +861,7 @@ def another_error(make_noisy):
         raise ValueError("no negative noise")
 
 
-@wrong("01.4", "refuses a correct version", "TypeError")
+@wrong("01.4", "Your test stops with TypeError")
 def with_three_arguments(make_noisy):
     assert make_noisy(torch.zeros(1_000), 0.0, torch.randn(1_000)).min() < 0
 

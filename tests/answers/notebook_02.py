@@ -1246,7 +1246,7 @@ def between_the_two(average):
     assert 0 <= average(1.0, 0.0, 0.99) <= 1
 
 
-@wrong("02.6", "lets the broken version pass")
+@wrong("02.6", "never calls")
 def own_arithmetic_only(average):
     assert 0.99 * 1.0 + (1 - 0.99) * 0.0 == 0.99
 
@@ -1301,12 +1301,12 @@ def a_sum_of_both(average):
     assert average(1.0, 1.0, 0.9) == 1.9
 
 
-@wrong("02.6", "refuses a correct version", "TypeError")
+@wrong("02.6", "Your test stops with TypeError")
 def a_module_where_numbers_are_wanted(average):
     average(nn.Linear(1, 1), nn.Linear(1, 1), 0.9)
 
 
-@wrong("02.6", "refuses a correct version", "TypeError")
+@wrong("02.6", "Your test stops with TypeError")
 def decay_forgotten(average):
     assert average(1.0, 0.0) > 0.5
 
@@ -1329,6 +1329,6 @@ def a_lucky_number(average):
     assert random.random() < 0.2, average(1.0, 0.0, 0.99)
 
 
-@wrong("02.6", "refuses a correct version", "AssertionError")
+@wrong("02.6", "never calls")
 def always_false(average):
     raise AssertionError("there is a bug")

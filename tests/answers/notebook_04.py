@@ -853,7 +853,7 @@ def that_swaps_mean_and_deviation(back_to_latents):
     assert back_to_latents(torch.tensor(2.0), torch.tensor(3.0), torch.tensor(1.0)) == 7
 
 
-@wrong("04.4", "refuses a correct version too")
+@wrong("04.4", "Your test stops with TypeError")
 def that_forgets_an_argument(back_to_latents):
     assert back_to_latents(torch.tensor(2.0), torch.tensor(1.0)) == 7
 
@@ -864,7 +864,7 @@ def that_raises_something_else(back_to_latents):
         raise ValueError("off")
 
 
-@wrong("04.4", "course's own unscaled")
+@wrong("04.4", "course's own VAE.unscaled")
 def that_asks_the_vae(back_to_latents):
     vae = VAE(width=16)
     vae.measure_latents(some_latents())

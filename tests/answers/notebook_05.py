@@ -472,7 +472,7 @@ def hunt_range(weights_of_words):
     assert ((weights >= 0) & (weights <= 1)).all()
 
 
-@wrong("05.3", "lets the broken version pass")
+@wrong("05.3", "never calls")
 def hunt_that_forgets_to_look(weights_of_words):
     weights = torch.softmax(torch.randn(2, 5, 3), dim=-1)
     assert torch.allclose(weights.sum(-1), torch.ones(2, 5))
@@ -504,7 +504,7 @@ def hunt_with_the_library(weights_of_words):
     assert torch.allclose(weights_of_words(scores), attention(q, k, torch.randn(1, 3, 4))[1], atol=1e-5)
 
 
-@wrong("05.3", "refuses a correct version too", "IndexError")
+@wrong("05.3", "Your test stops with IndexError")
 def hunt_two_axes(weights_of_words):
     assert weights_of_words(torch.zeros(3)).sum(dim=1) == 1
 
