@@ -55,11 +55,11 @@ RESOLVE := $(COMPILE) --universal --fork-strategy=fewest --python-version=3.11.0
 NVIDIA := '^(cuda|nvidia|triton)'
 
 pins: .venv/lab
-	cat requirements/*.txt | sort -u > .venv/all.txt
+	cat course_lib/install/*.txt | sort -u > .venv/all.txt
 	$(RESOLVE) --all-extras --output-file=.venv/all.txt
-	grep -E $(NVIDIA) .venv/all.txt > requirements/cuda.txt
+	grep -E $(NVIDIA) .venv/all.txt > course_lib/install/cuda.txt
 	for list in $(LISTS); do \
-	  $(RESOLVE) --extra=$$list --constraints=.venv/all.txt | grep -vE $(NVIDIA) > requirements/$$list.txt || exit 1; done
+	  $(RESOLVE) --extra=$$list --constraints=.venv/all.txt | grep -vE $(NVIDIA) > course_lib/install/$$list.txt || exit 1; done
 	for python in 3.11.0 3.12.0 3.13.0 3.14.0; do \
 	  for machine in x86_64-manylinux_2_28 aarch64-manylinux_2_28 macos windows; do \
 	    MACOSX_DEPLOYMENT_TARGET=14.0 $(COMPILE) --no-deps --only-binary=:all: --python-version=$$python \
@@ -72,6 +72,6 @@ proof-setup:
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
 
-$(LISTS:%=.venv/%): .venv/%: requirements/%.txt install.py pyproject.toml $(if $(TORCH),always)
-	@$(PYTHON) install.py $(sort lab $*) $(if $(TORCH),--torch=$(TORCH))
+$(LISTS:%=.venv/%): .venv/%: course_lib/install/%.txt course_lib/install/__main__.py pyproject.toml $(if $(TORCH),always)
+	@$(PYTHON) -m course_lib.install $(sort lab $*) $(if $(TORCH),--torch=$(TORCH))
 	@cd .venv && touch $(sort lab $*)

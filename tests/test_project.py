@@ -9,10 +9,11 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-import install
-from course_lib.classroom.served import NEWEST, OLDEST
+from course_lib.install import __main__ as install
+from course_lib.install.served import NEWEST, OLDEST
 
 TOP = Path(__file__).parents[1]
+INSTALL = TOP / "course_lib" / "install"
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -21,8 +22,8 @@ def requirement_name(requirement):
 
 
 def pins(name):
-    """Package → version, of one list in requirements/."""
-    lines = (TOP / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    """Package → version, of one list of those that are installed."""
+    lines = (INSTALL / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     found = [re.fullmatch(r"([\w.-]+)==([\w.]+)( ; .+)?", line) for line in lines]
     assert all(found), lines
     pinned = {canonical(each[1]): each[2] for each in found}
@@ -34,7 +35,7 @@ def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-LISTS = sorted(path.stem for path in (TOP / "requirements").iterdir())
+LISTS = sorted(path.stem for path in INSTALL.glob("*.txt"))
 
 
 def test_conda_installs_what_make_lab_installs():
@@ -45,7 +46,7 @@ def test_conda_installs_what_make_lab_installs():
         "pip",
         "pip:",
         f"--extra-index-url {install.CPU_BUILDS}",
-        "-r requirements/lab.txt",
+        "-r course_lib/install/lab.txt",
         "-e .",
     ]
 
@@ -109,7 +110,7 @@ def test_continuous_integration_skips_nothing_for_want_of_a_package():
 
 def test_only_what_belongs_stands_at_the_top(course_files):
     assert {path.parts[0] for path in course_files} <= {
-        *("notebooks", "course_lib", "data", "tests", "requirements", "environment.yml", "README.md", "install.py"),
+        *("notebooks", "course_lib", "data", "tests", "environment.yml", "README.md"),
         *("pyproject.toml", "Makefile", "LICENSE", ".gitignore", ".gitattributes", ".ci"),
     }
 

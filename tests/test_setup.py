@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-import install
 from course_lib import files
-from course_lib.classroom import served, setup_check
+from course_lib.classroom import setup_check
 from course_lib.classroom.console import say
 from course_lib.files import CourseFileError
+from course_lib.install import __main__ as install
+from course_lib.install import served
 
 TOP = Path(__file__).parents[1]
 
@@ -76,9 +77,11 @@ def test_other_kinds_of_python_are_not_served(machine, monkeypatch):
 
 
 def test_the_installer_answers_an_old_python_in_a_sentence():
-    for path in (TOP / "install.py", TOP / "course_lib" / "classroom" / "served.py"):
+    for path in (TOP / "course_lib" / "install").glob("*.py"):
         ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
-    program = "import runpy, sys; sys.version_info = (3, 9, 6); runpy.run_path('install.py', run_name='__main__')"
+    program = (
+        "import runpy, sys; sys.version_info = (3, 9, 6); runpy.run_module('course_lib.install', run_name='__main__')"
+    )
     ran = subprocess.run([sys.executable, "-c", program], cwd=TOP, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     assert ran.stderr == "Python 3.9 is too old: the course needs 3.11 to 3.14.\n"
@@ -95,7 +98,7 @@ def test_the_readme_says_which_machines_are_served():
 
 @pytest.fixture
 def installer(monkeypatch, tmp_path):
-    """install.py on a Linux machine, in an empty environment, with everything that it would run written down."""
+    """The installer on a Linux machine, in an empty environment, with everything that it would run written down."""
     monkeypatch.setattr(install, "VENV", tmp_path)
     monkeypatch.setattr(install, "has_nvidia_card", lambda: False)
     ran = []
@@ -120,7 +123,7 @@ def test_the_build_for_nvidia_where_there_is_a_card_or_it_is_asked_for(installer
     monkeypatch.setattr(install, "has_nvidia_card", lambda: build is None)
     install.install_torch_on_linux(build)
     libraries, torch = installer  # in this order: an interruption between them leaves no PyTorch that cannot start
-    assert libraries == (f"--requirement={TOP / 'requirements' / 'cuda.txt'}",)
+    assert libraries == (f"--requirement={TOP / 'course_lib' / 'install' / 'cuda.txt'}",)
     assert "torch==2.13.0" in torch
     assert not any("download.pytorch.org" in part for part in torch)
     assert "about 2.7 GB" in capsys.readouterr().out
@@ -147,7 +150,7 @@ def test_another_build_that_is_asked_for_takes_the_place_of_the_one_there(instal
     assert {"--force-reinstall", "torch==2.13.0"} <= set(installer[-1])
 
 
-# --- what make and install.py do --------------------------------------------------------------------------------------
+# --- what make and the installer do -----------------------------------------------------------------------------------
 
 
 def test_an_unknown_list_or_build_is_named(monkeypatch, capsys):
@@ -155,7 +158,7 @@ def test_an_unknown_list_or_build_is_named(monkeypatch, capsys):
         (["labs"], "the lists are clip, compare, lab, test, but got labs"),
         (["--torch=gpu"], "invalid choice: 'gpu'"),
     ):
-        monkeypatch.setattr(sys, "argv", ["install.py", *arguments])
+        monkeypatch.setattr(sys, "argv", ["install", *arguments])
         with pytest.raises(SystemExit):
             install.main()
         assert sentence in capsys.readouterr().err
@@ -187,13 +190,13 @@ def test_make_without_a_home_keeps_settings_and_progress_in_the_course():
 
 def test_one_word_chooses_the_build_of_pytorch_also_later(tmp_path):
     shutil.copy(TOP / "Makefile", tmp_path)
-    for name in ("install.py", "pyproject.toml", "requirements/lab.txt", ".venv/lab"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("course_lib/install/__main__.py", "course_lib/install/lab.txt", "pyproject.toml", ".venv/lab"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     for words, expected in (([], []), (["TORCH=cuda"], ["lab --torch=cuda"])):
         command = ["make", "--dry-run", ".venv/lab", *words]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert re.findall(r"install\.py (.+)", ran.stdout) == expected
+        assert re.findall(r"course_lib\.install (.+)", ran.stdout) == expected
 
 
 # --- the set-up check -------------------------------------------------------------------------------------------------

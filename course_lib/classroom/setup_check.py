@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from course_lib.classroom.console import say
-from course_lib.classroom.served import OLDEST, not_served
 from course_lib.files import CourseFileError, checksums, differs, shipped_file
+from course_lib.install.served import OLDEST, not_served
 
 PACKAGES = ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm", "PIL", "filelock", "latex2mathml")
 
@@ -42,7 +42,7 @@ def _package(name: str) -> Line:
     if find_spec(name) is None:
         install = f"run  {sys.executable} -m pip install {package}"
         if name == "torch":
-            install = not_served() or "run  make lab, or without make  python install.py"
+            install = not_served() or "run  make lab, or without make  python -m course_lib.install"
         return "✗", f"{package} is not installed: {install}"
     try:
         return "✓", f"{package} {version(package)}"

@@ -1,7 +1,7 @@
-"""Install the course into the folder .venv beside this file:  python install.py
+"""Install the course into the folder .venv:  python -m course_lib.install,  in the course's folder.
 
-`make lab` calls it. requirements/ lists every package with its version, so that nothing has to be resolved, and nothing
-outside .venv is written. uv does most of it, within seconds; where uv cannot, pip does.
+`make lab` calls it. The lists beside this file name every package with its version, so that nothing has to be resolved,
+and nothing outside .venv is written. uv does most of it, within seconds; where uv cannot, pip does.
 """
 
 import argparse
@@ -11,13 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from course_lib.classroom.served import not_served
+from course_lib.install.served import not_served
 
 if not_served():  # before anything that an old Python could stumble on
     sys.exit(not_served())
 
-TOP = Path(__file__).resolve().parent
-LISTS = TOP / "requirements"
+LISTS = Path(__file__).resolve().parent
+TOP = LISTS.parents[1]
 VENV = TOP / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 UV = "uv==0.13.9"
@@ -26,7 +26,7 @@ CPU_BUILDS = "https://download.pytorch.org/whl/cpu"  # PyTorch's own index: for 
 
 def main() -> None:
     lists = sorted(path.stem for path in LISTS.glob("*.txt") if path.stem != "cuda")
-    parser = argparse.ArgumentParser(description="Install the course into .venv.")
+    parser = argparse.ArgumentParser(prog="python -m course_lib.install", description="Install the course into .venv.")
     parser.add_argument("lists", nargs="*", help=f"what for: {', '.join(lists)}; lab unless given")
     parser.add_argument("--torch", choices=["cpu", "cuda"], help="PyTorch's build on Linux; found out unless given")
     asked = parser.parse_args()
@@ -35,6 +35,8 @@ def main() -> None:
         parser.error(f"the lists are {', '.join(lists)}, but got {' '.join(wanted)}")
     if asked.torch == "cuda" and sys.platform != "linux":
         parser.error("cuda is for Linux; on Windows, install torch into .venv as pytorch.org says for CUDA.")
+    if not (TOP / "pyproject.toml").exists():
+        sys.exit("This copy of course_lib is installed already: run it in the course's folder, beside README.md.")
     make_environment()
     if sys.platform == "linux":
         install_torch_on_linux(asked.torch)
