@@ -144,3 +144,21 @@ def test_the_same_paper_has_the_same_title_and_link_everywhere():
     for path in NOTEBOOKS:
         for authors, title, link in LINKED.findall(markdown(path)):
             assert known.setdefault(link, (authors, title)) == (authors, title)
+
+
+# --- the README's code ------------------------------------------------------------------------------------------------
+
+
+def test_every_line_of_python_in_the_readme_runs_in_its_order(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shown = re.findall(r"```python\n(.+?)```", README, flags=re.DOTALL)
+    fewer = {"loss, 100, lambda": "loss, 2, lambda", "times(50)": "times(2)"}
+    names = {}
+    for code in shown:
+        for many, few in fewer.items():
+            code = code.replace(many, few)
+        exec(code, names)
+    assert {path.name for path in tmp_path.iterdir()} == {"both.png", "out of the noise.gif"}
+    assert names["garments"].shape == (10, 1, 28, 28)
+    said = capsys.readouterr().out
+    assert re.search(r"step 1: loss 0\.\d+\nstep 2: loss 0\.\d+\nbegins anew: \['embed_label.weight'\]\n", said)
