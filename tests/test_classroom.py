@@ -15,7 +15,7 @@ import torch
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
-from course_lib.classroom.plots import draw_pictures, pick, show
+from course_lib.classroom.plots import SHARP, draw_pictures, pick, show
 from course_lib.classroom.progress import progress
 from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
 from course_lib.classroom.widgets import explore, explorer
@@ -61,6 +61,22 @@ def test_pictures_stand_row_by_row_in_black_and_white():
     assert (canvas[6:, :4] == 1).all()
     assert [label.get_text() for label in ax.get_xticklabels()] == ["left", "right"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["up", "down"]
+    plt.close(fig)
+
+
+@pytest.mark.parametrize("size", [0.4, 1.1])
+@pytest.mark.parametrize("rows", [[], ["class mean", "a title of many words"]])
+@pytest.mark.parametrize("columns", [[], ["trousers", "ankle boot, left"]])
+def test_titles_of_any_length_are_whole_and_the_pictures_keep_their_size(rows, columns, size):
+    fig = draw_pictures(torch.zeros(4, 1, 4, 4), columns=2, column_titles=columns, row_titles=rows, size=size)
+    fig.set_dpi(SHARP * fig.dpi)  # as it is saved
+    fig.draw_without_rendering()
+    ax = fig.axes[0]
+    page, titled = fig.bbox, ax.get_tightbbox()
+    assert page.x0 < titled.x0 < titled.x1 < page.x1
+    assert page.y0 < titled.y0 < titled.y1 < page.y1
+    assert ax.get_window_extent().width == pytest.approx(2 * size * fig.dpi)
+    assert ax.get_window_extent().height == pytest.approx(2 * size * fig.dpi)
     plt.close(fig)
 
 

@@ -144,15 +144,23 @@ def draw_pictures(
     for i, tile in enumerate(tiles):
         y, x = i // columns * (H + gap), i % columns * (W + gap)
         canvas[y : y + H, x : x + W] = tile
-    margins = (0.1 + 0.1 * max((len(title) for title in row_titles), default=0), 0.3 if column_titles else 0.05)
-    fig, ax = plt.subplots(figsize=(columns * size + margins[0], rows * size + margins[1]))
-    ax.set_anchor("E")  # what room is left over goes to the titles of the rows
+    width, height = columns * size, columns * size * canvas.shape[0] / canvas.shape[1]
+    fig = plt.figure(figsize=(width, height), layout="none")
+    ax = fig.add_axes((0, 0, 1, 1))
     ax.imshow(canvas.squeeze(-1) if tiles.shape[-1] == 1 else canvas, vmin=0, vmax=1, interpolation="nearest")
     ax.set_xticks([W / 2 + i * (W + gap) for i in range(len(column_titles))], column_titles)
     ax.set_yticks([H / 2 + i * (H + gap) for i in range(len(row_titles))], row_titles)
     ax.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     ax.grid(False)
     ax.spines[:].set_visible(False)
+    # The pictures keep their size, and around them is room for the titles, whose size only drawing tells.
+    usual = fig.dpi
+    fig.set_dpi(SHARP * usual)  # letters are as wide as the file's pixels make them
+    titled = ax.get_tightbbox().padded(0.05 * fig.dpi)
+    around = titled.transformed(fig.dpi_scale_trans.inverted())  # in inches, where the pictures begin at 0
+    fig.set_dpi(usual)
+    fig.set_size_inches(around.width, around.height)
+    ax.set_position((-around.x0 / around.width, -around.y0 / around.height, width / around.width, height / around.height))
     return fig
 
 
