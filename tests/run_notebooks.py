@@ -1,8 +1,8 @@
-"""Run notebooks as busy hands do, and list what breaks: ``python tests/run_notebooks.py 03 04 --ways twice solved``.
+"""Run notebooks as busy hands do, and list what breaks: ``make rerun ARGS="03 04 --ways twice solved"``.
 
 Three ways, each in a kernel of its own:
 
-    twice     from top to bottom, and once more in the same kernel
+    twice     from top to bottom, and once more in the same kernel; each time, then, every control is moved
     upwards   from top to bottom, and then every cell again, from the last to the first
     solved    from top to bottom, with every answer that the notebook shows pasted in the place of its stub
 
@@ -23,6 +23,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from widgets_moved import IN_KERNEL
 
 from course_lib.classroom import showing
 from course_lib.classroom.checks import show_answer
@@ -62,8 +63,9 @@ def problems(path: Path, way: str) -> Iterator[str]:
     first: dict[str, str] = {}
     with client.setup_kernel():
         for turn, cells in enumerate(turns):
+            which = "again" if turn else "first"
             for index, cell in cells:
-                when = f"{path.stem}, {way}, {'again' if turn else 'first'}: {cell.id}"
+                when = f"{path.stem}, {way}, {which}: {cell.id}"
                 try:
                     client.execute_cell(cell, index)
                 except CellExecutionError as error:
@@ -81,6 +83,12 @@ def problems(path: Path, way: str) -> Iterator[str]:
                 open_twice = before.startswith("○ Not attempted yet") and now.startswith("○ Nothing to check")
                 if before != now and not open_twice and not PRINTS_SECONDS.search(cell.source):
                     yield f"{when} prints\n{now}but before it printed\n{before}"
+            if way == "twice":
+                notebook.cells.append(nbformat.v4.new_code_cell(IN_KERNEL))
+                try:
+                    client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
+                except CellExecutionError as error:
+                    yield f"{path.stem}, {way}, {which}: a control does not answer: {error.evalue}"
 
 
 def main() -> None:

@@ -1,12 +1,9 @@
 """Move every control that lives in a kernel, as a hand would, and list what goes wrong.
 
-    python tests/widgets_moved.py 05      runs the notebook, moves all of its controls, runs it again, moves them again
-
-``IN_KERNEL`` is the same as source text, for whoever runs notebooks: executed in a kernel, after the cells, it stops with
-an AssertionError that says which control does not answer. Takes a minute or two a notebook.
+``IN_KERNEL`` is source text for whoever runs notebooks, as run_notebooks.py does: executed in a kernel, after the cells,
+it stops with an AssertionError that says which control does not answer.
 """
 
-import argparse
 import os
 import tempfile
 from pathlib import Path
@@ -64,24 +61,3 @@ def _moves(control):
 
 def _shows_problem(widget):
     return isinstance(widget, widgets.HTML) and "course-problem" in widget.value
-
-
-def main() -> None:
-    import nbformat
-    from nbclient import NotebookClient
-
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("numbers", nargs="+", help="of the notebooks, such as 05")
-    for number in parser.parse_args().numbers:
-        (path,) = (Path(__file__).parents[1] / "notebooks").glob(f"{number}_*.ipynb")
-        notebook = nbformat.read(path, as_version=4)
-        moves = nbformat.v4.new_code_cell(IN_KERNEL)
-        notebook.cells = [*notebook.cells, moves, *notebook.cells, moves]
-        for cell in notebook.cells:
-            cell.pop("id", None)
-        NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(path.parent)}}).execute()
-        print(f"{path.stem}: every control answers, twice", flush=True)
-
-
-if __name__ == "__main__":
-    main()

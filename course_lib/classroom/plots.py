@@ -160,7 +160,9 @@ def draw_pictures(
     around = titled.transformed(fig.dpi_scale_trans.inverted())  # in inches, where the pictures begin at 0
     fig.set_dpi(usual)
     fig.set_size_inches(around.width, around.height)
-    ax.set_position((-around.x0 / around.width, -around.y0 / around.height, width / around.width, height / around.height))
+    ax.set_position(
+        (-around.x0 / around.width, -around.y0 / around.height, width / around.width, height / around.height)
+    )
     return fig
 
 
