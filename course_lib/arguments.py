@@ -134,6 +134,13 @@ def require_number(name: str, value: float | Tensor, low: float, high: float) ->
         raise ValueError(f"{name} must be one number, but a tensor of shape {tuple(value.shape)} came.")
 
 
+def require_times(name: str, value: float | Tensor, T: int) -> None:
+    """Refuse anything but times in 0…T: one for all, or a tensor with one for each row."""
+    if isinstance(value, Tensor) and value.dtype == torch.bool:
+        raise TypeError(f"{name} must hold times, but its dtype is {value.dtype}.")
+    require_between(name, value, 0, T)
+
+
 def require_whole_number(name: str, value: object) -> None:
     """Refuse anything but a whole number: an int, numpy's too (True is none), or a tensor of integers."""
     if isinstance(value, Tensor):

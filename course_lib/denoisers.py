@@ -22,9 +22,9 @@ from course_lib.arguments import (
     require_rows,
     require_same_shape,
     require_tensor,
-    require_whole_number,
+    require_times,
 )
-from course_lib.schedules import NoiseSchedule, require_schedule
+from course_lib.schedules import Schedule, require_schedule
 
 
 class Prediction(NamedTuple):
@@ -42,24 +42,25 @@ class Prediction(NamedTuple):
 
 
 class Denoiser(Protocol):
-    """Anything that can be asked for a ``Prediction``; t is one time for all or one for each row, in 1…T."""
+    """Anything that can be asked for a ``Prediction``; t is one time for all or one for each row, above 0 and up to T."""
 
-    schedule: NoiseSchedule
+    schedule: Schedule
 
-    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction: ...
+    def __call__(self, x_t: Tensor, t: float | Tensor, cond: Tensor | None = None) -> Prediction: ...
 
 
-def signal_and_noise(schedule: NoiseSchedule, t: int | Tensor, x_t: Tensor) -> tuple[Tensor, Tensor]:
-    r""":math:`\sqrt{\bar\alpha_t}` and :math:`\sqrt{1-\bar\alpha_t}`, shaped and typed to multiply x_t; t in 1…T.
+def signal_and_noise(schedule: Schedule, t: float | Tensor, x_t: Tensor) -> tuple[Tensor, Tensor]:
+    """The schedule's factors of picture and noise, shaped and typed to multiply x_t; t above 0 and up to T.
 
     At t = 0 there is no noise to predict, and dividing by it would give NaN: refused.
     """
     require_schedule(schedule)
     require_tensor("x_t", x_t)
-    require_whole_number("t", t)
-    require_between("t", t, 1, schedule.T)
-    alpha_bar = schedule.at(t, x_t)
-    return alpha_bar.sqrt().to(x_t), (1 - alpha_bar).sqrt().to(x_t)
+    require_times("t", t, schedule.T)
+    signal, noise = schedule.signal_and_noise(t, x_t)
+    if (noise == 0).any():
+        raise ValueError("t must be above 0: the clean picture holds no noise to predict.")
+    return signal.to(x_t), noise.to(x_t)
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,19 @@ class NetDenoiser:
     ``"eps"``    :math:`\epsilon`                                                             Ho et al. 2020
     ``"x_0"``    :math:`x_0`
     ``"v"``      :math:`v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0`        Salimans, Ho 2022
+    ``"u"``      :math:`u = \epsilon - x_0`                                                   Liu et al. 2022
     ===========  ===========================================================================  ====================
 
     Args:
-        net: called as net(x_t, t, cond) with t of shape (B,), int64, in 1…T, unscaled; returns the shape of x_t.
+        net: called as net(x_t, t, cond), with t of shape (B,), unscaled, int64, or float32 where times are not whole;
+            returns the shape of x_t.
         schedule: the noise schedule that the network was trained with.
-        predicts: see the table.
+        predicts: see the table. Where a schedule leaves nothing of the picture at T, eps would not tell what it was.
     """
 
     net: nn.Module
-    schedule: NoiseSchedule
-    predicts: Literal["eps", "x_0", "v"]
+    schedule: Schedule
+    predicts: Literal["eps", "x_0", "v", "u"]
 
     def __post_init__(self) -> None:
         if not callable(self.net):
@@ -90,20 +93,32 @@ class NetDenoiser:
                 f"net must be a network, called as net(x_t, t, cond), but a {type(self.net).__name__} came."
             )
         require_schedule(self.schedule)
-        if self.predicts not in ("eps", "x_0", "v"):
-            raise ValueError(f'predicts must be "eps", "x_0" or "v", but {self.predicts!r} came.')
+        if self.predicts not in ("eps", "x_0", "v", "u"):
+            raise ValueError(f'predicts must be "eps", "x_0", "v" or "u", but {self.predicts!r} came.')
+        signal_at_end, _ = self.schedule.signal_and_noise(self.schedule.T, torch.zeros(1))
+        if self.predicts == "eps" and signal_at_end == 0:
+            raise ValueError(
+                'predicts must be "u", "v" or "x_0" with this schedule, but "eps" came: at T nothing of the picture is left, '
+                "so the noise does not tell what it was."
+            )
 
-    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
+    def __call__(self, x_t: Tensor, t: float | Tensor, cond: Tensor | None = None) -> Prediction:
         signal, noise = signal_and_noise(self.schedule, t, x_t)
-        out = self.net(x_t, torch.as_tensor(t).to(x_t.device).expand(len(x_t)), cond)
+        t = torch.as_tensor(t)
+        t = t.float() if t.is_floating_point() else t  # Apple's GPU knows no float64
+        out = self.net(x_t, t.to(x_t.device).expand(len(x_t)), cond)
         require_same_shape("what the network answers", out, "x_t", x_t)
         if self.predicts == "eps":
             return Prediction(x_0=(x_t - noise * out) / signal, eps=out)
         if self.predicts == "x_0":
             return Prediction.from_x_0(out, x_t, signal, noise)
-        return Prediction(x_0=signal * x_t - noise * out, eps=noise * x_t + signal * out)
+        if self.predicts == "u":
+            both = signal + noise
+            return Prediction(x_0=(x_t - noise * out) / both, eps=(x_t + signal * out) / both)
+        length = signal**2 + noise**2  # 1 with every NoiseSchedule
+        return Prediction(x_0=(signal * x_t - noise * out) / length, eps=(noise * x_t + signal * out) / length)
 
-    def target(self, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+    def target(self, x_0: Tensor, t: float | Tensor, eps: Tensor) -> Tensor:
         """What the network should have answered for the picture x_0 with noise eps at time t; the shape of x_0."""
         require_tensor("x_0", x_0)
         require_same_shape("eps", eps, "x_0", x_0)
@@ -111,6 +126,8 @@ class NetDenoiser:
             return eps
         if self.predicts == "x_0":
             return x_0
+        if self.predicts == "u":
+            return eps - x_0
         signal, noise = signal_and_noise(self.schedule, t, x_0)
         return signal * eps - noise * x_0
 
@@ -133,14 +150,14 @@ class IdealDenoiser:
     """
 
     data: Tensor
-    schedule: NoiseSchedule
+    schedule: Schedule
 
     def __post_init__(self) -> None:
         require_finite("data", self.data)
         require_rows("data", self.data)
         require_schedule(self.schedule)
 
-    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
+    def __call__(self, x_t: Tensor, t: float | Tensor, cond: Tensor | None = None) -> Prediction:
         signal, noise = signal_and_noise(self.schedule, t, x_t)
         if x_t.shape[1:] != self.data.shape[1:]:
             raise ValueError(
@@ -168,14 +185,14 @@ class GaussianDenoiser:
 
     mean: float
     std: float
-    schedule: NoiseSchedule
+    schedule: Schedule
 
     def __post_init__(self) -> None:
         require_between("mean", self.mean, -math.inf, math.inf)
         require_between("std", self.std, 0, math.inf)
         require_schedule(self.schedule)
 
-    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
+    def __call__(self, x_t: Tensor, t: float | Tensor, cond: Tensor | None = None) -> Prediction:
         signal, noise = signal_and_noise(self.schedule, t, x_t)
         for name, each in (
             ("mean", self.mean),
@@ -208,10 +225,10 @@ class Clipped:
             raise ValueError(f"low must be below high, but low = {self.low} and high = {self.high} came.")
 
     @property
-    def schedule(self) -> NoiseSchedule:
+    def schedule(self) -> Schedule:
         return self.denoiser.schedule
 
-    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
+    def __call__(self, x_t: Tensor, t: float | Tensor, cond: Tensor | None = None) -> Prediction:
         signal, noise = signal_and_noise(self.schedule, t, x_t)
         x_0 = self.denoiser(x_t, t, cond).x_0.clamp(self.low, self.high)
         return Prediction.from_x_0(x_0, x_t, signal, noise)

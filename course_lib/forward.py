@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from course_lib.arguments import require_number, require_same_shape, require_tensor
-from course_lib.schedules import NoiseSchedule, require_schedule
+from course_lib.schedules import Schedule, require_schedule
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
 """Where noise comes from: one generator for all rows of a batch, one for each, or torch's own."""
@@ -35,11 +35,12 @@ def forward_step(x_prev: Tensor, beta: float, eps: Tensor) -> Tensor:
     return (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps
 
 
-def add_noise(schedule: NoiseSchedule, x_0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
-    r"""t steps at once, :math:`x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon` (equation 4).
+def add_noise(schedule: Schedule, x_0: Tensor, t: float | Tensor, eps: Tensor) -> Tensor:
+    r"""t steps at once, :math:`x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon` (equation 4), or whatever the
+    schedule says of picture and noise.
 
     Args:
-        schedule: gives :math:`\bar\alpha`.
+        schedule: gives the two factors.
         x_0: clean pictures, shape (B, …); pixels usually in [-1, 1].
         t: one time, or one for each picture, shape (B,); in 0…T.
         eps: standard Gaussian noise, the shape of x_0: the *whole* noise in :math:`x_t`, not that of one step.
@@ -50,8 +51,8 @@ def add_noise(schedule: NoiseSchedule, x_0: Tensor, t: int | Tensor, eps: Tensor
     require_schedule(schedule)
     require_tensor("x_0", x_0)
     require_same_shape("eps", eps, "x_0", x_0)
-    alpha_bar = schedule.at(t, x_0)
-    return alpha_bar.sqrt().to(x_0) * x_0 + (1 - alpha_bar).sqrt().to(x_0) * eps
+    signal, noise = schedule.signal_and_noise(t, x_0)
+    return signal.to(x_0) * x_0 + noise.to(x_0) * eps
 
 
 def noise_like(x: Tensor, generator: Generators = None) -> Tensor:

@@ -22,9 +22,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_number, require_rows, require_same_shape, require_tensor, require_whole_number
+from course_lib.arguments import (
+    require_batch,
+    require_number,
+    require_rows,
+    require_same_shape,
+    require_tensor,
+    require_times,
+)
 from course_lib.denoisers import Denoiser, Prediction, signal_and_noise
-from course_lib.schedules import NoiseSchedule
+from course_lib.schedules import Schedule
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +61,10 @@ class Guided:
         require_number("along", self.along, 0, 1)
 
     @property
-    def schedule(self) -> NoiseSchedule:
+    def schedule(self) -> Schedule:
         return self.denoiser.schedule
 
-    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor) -> Prediction:
+    def __call__(self, x_t: Tensor, t: float | Tensor, cond: Tensor) -> Prediction:
         require_rows("x_t", x_t)
         require_tensor("cond", cond, floating=False)
         without, cond = padded_alike(self.uncond, cond)
@@ -104,24 +111,30 @@ class Within:
 
     inside: Denoiser
     outside: Denoiser
-    low: int
-    high: int
+    low: float
+    high: float
 
     def __post_init__(self) -> None:
-        require_whole_number("low", self.low)
-        require_whole_number("high", self.high)
-        if not 0 <= self.low <= self.high:
-            raise ValueError(f"low must not be above high, nor below 0, but {self.low} and {self.high} came.")
+        require_number("low", self.low, 0, math.inf)
+        require_number("high", self.high, 0, math.inf)
+        if self.low > self.high:
+            raise ValueError(f"low must not be above high, but {self.low} and {self.high} came.")
 
     @property
-    def schedule(self) -> NoiseSchedule:
+    def schedule(self) -> Schedule:
         return self.inside.schedule
 
-    def __call__(self, x_t: Tensor, t: int, cond: Tensor | None = None) -> Prediction:
-        require_whole_number("t", t)
-        if isinstance(t, Tensor) and t.ndim:
-            raise ValueError(f"t must be one time for the whole batch, but its shape is {tuple(t.shape)}.")
-        return (self.inside if self.low <= t <= self.high else self.outside)(x_t, t, cond)
+    def __call__(self, x_t: Tensor, t: float | Tensor, cond: Tensor | None = None) -> Prediction:
+        require_times("t", t, self.schedule.T)
+        within = (torch.as_tensor(t) >= self.low) & (torch.as_tensor(t) <= self.high)
+        if within.all() or not within.any():
+            return (self.inside if within.all() else self.outside)(x_t, t, cond)
+        require_batch("t", t, len(x_t))
+        x_0, eps = torch.empty_like(x_t), torch.empty_like(x_t)
+        for denoiser, rows in ((self.inside, within), (self.outside, ~within)):
+            here = rows.to(x_t.device)
+            x_0[here], eps[here] = denoiser(x_t[here], t[rows], None if cond is None else cond[here])
+        return Prediction(x_0, eps)
 
 
 def padded_alike(*texts: Tensor) -> list[Tensor]:

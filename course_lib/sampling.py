@@ -1,8 +1,7 @@
 r"""Sampling: walking from noise back to a picture.
 
 One loop, ``sample``, and three rules for a single step from x_t to x_s. A rule is a pure function of the
-schedule and the denoiser's answer; it never calls the network. Change the rule and the same network draws by
-DDPM, DDIM or DPM-Solver++.
+schedule and the denoiser's answer. Change the rule and the same network draws by DDPM, DDIM or DPM-Solver++.
 
 Sources: Ho et al. 2020 (DDPM), equations 6, 7; Song, Meng, Ermon 2021, *Denoising Diffusion Implicit Models*,
 equations 12, 16; Lu et al. 2022, *DPM-Solver++*, algorithm 2.
@@ -10,42 +9,81 @@ equations 12, 16; Lu et al. 2022, *DPM-Solver++*, algorithm 2.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from course_lib.arguments import (
-    require_between,
     require_count,
     require_finite,
     require_number,
     require_rows,
     require_tensor,
-    require_whole_number,
+    require_times,
 )
 from course_lib.denoisers import Denoiser, Prediction
 from course_lib.forward import Generators, noise_like
-from course_lib.schedules import NoiseSchedule, require_schedule
+from course_lib.schedules import Schedule, require_schedule
+
+
+class LazyPrediction:
+    """A ``Prediction`` that the denoiser is asked for when it is first looked at, and never if nobody looks.
+
+    Args:
+        denoiser, x, t, cond: what to ask, and about what.
+    """
+
+    def __init__(self, denoiser: Denoiser, x: Tensor, t: float | Tensor, cond: Tensor | None) -> None:
+        self._denoiser, self._x, self._t, self._cond = denoiser, x, t, cond
+
+    @cached_property
+    def _answer(self) -> Prediction:
+        return self.elsewhere(self._x, self._t)
+
+    @property
+    def x_0(self) -> Tensor:
+        return self._answer.x_0
+
+    @property
+    def eps(self) -> Tensor:
+        return self._answer.eps
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self._answer)
+
+    @torch.no_grad()
+    def elsewhere(self, x: Tensor, t: float | Tensor) -> Prediction:
+        """What the same denoiser says, under the same condition, of another x_t: for rules that look before they step."""
+        return self._denoiser(x, t, self._cond)
 
 
 class Step(NamedTuple):
-    """One moment of sampling: the time t, the picture x = x_t, and what the denoiser said of it (None at the end)."""
+    """One moment of sampling.
 
-    t: int
+    t is the time, x the picture x_t, pred what the denoiser says of it (None at the end), and previous the moment before,
+    which has its own, for rules that look further back; ``sample`` remembers three.
+    """
+
+    t: float | Tensor
     x: Tensor
-    pred: Prediction | None
+    pred: Prediction | LazyPrediction | None
+    previous: "Step | None" = None
 
 
-Rule = Callable[[NoiseSchedule, Step, int, Step | None, Generators], Tensor]
+Rule = Callable[[Schedule, Step, float | Tensor, Step | None, Generators], Tensor]
 """rule(schedule, now, s, previous, generator) -> x_s: one step from now.t to s; previous is the step before now."""
+
+_REMEMBERED = 3
 
 
 def ddpm_step(
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     now: Step,
-    s: int,
+    s: float | Tensor,
     previous: Step | None = None,
     generator: Generators = None,
 ) -> Tensor:
@@ -56,23 +94,23 @@ def ddpm_step(
               + \sqrt{\frac{1-\bar\alpha_s}{1-\bar\alpha_t}\,\beta_{t|s}}\;z,
               \qquad \beta_{t|s} = 1 - \frac{\bar\alpha_t}{\bar\alpha_s}.
 
+    In the code, a and n are the schedule's factors of picture and noise: :math:`\bar\alpha = a^2`, :math:`1-\bar\alpha = n^2`.
+    The variance that comes between s and t is then :math:`\beta_{t|s} = n_t^2 - (a_t/a_s)^2\,n_s^2`, with every schedule.
+
     With s = t-1 this is the paper's step; a larger step is the same formula. At s = 0 the noise vanishes by itself.
     """
     _require_step(schedule, now, s)
     _require_downwards(now.t, s)
-    a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
-    beta = 1 - a_t / a_s
-    mean = _scale(a_s.sqrt() * beta / (1 - a_t), now.pred.x_0) + _scale(
-        (1 - beta).sqrt() * (1 - a_s) / (1 - a_t), now.x
-    )
-    variance = (1 - a_s) / (1 - a_t) * beta
-    return mean + _scale(variance.sqrt(), noise_like(now.x, generator))
+    (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, now.x) for time in (now.t, s))
+    beta = n_t**2 - (a_t / a_s * n_s) ** 2
+    mean = _scale(a_s * beta / n_t**2, now.pred.x_0) + _scale(a_t / a_s * n_s**2 / n_t**2, now.x)
+    return mean + _scale(beta.sqrt() * n_s / n_t, noise_like(now.x, generator))
 
 
 def ddim_step(
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     now: Step,
-    s: int,
+    s: float | Tensor,
     previous: Step | None = None,
     generator: Generators = None,
     *,
@@ -88,19 +126,19 @@ def ddim_step(
     """
     _require_step(schedule, now, s)
     require_number("eta", eta, 0, 1)
-    a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
+    (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, now.x) for time in (now.t, s))
     if eta == 0:
-        return _scale(a_s.sqrt(), now.pred.x_0) + _scale((1 - a_s).sqrt(), now.pred.eps)
+        return _scale(a_s, now.pred.x_0) + _scale(n_s, now.pred.eps)
     _require_downwards(now.t, s)
-    sigma = eta * ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).sqrt()
-    x_s = _scale(a_s.sqrt(), now.pred.x_0) + _scale((1 - a_s - sigma**2).clamp(min=0).sqrt(), now.pred.eps)
+    sigma = eta * n_s / n_t * (n_t**2 - (a_t / a_s * n_s) ** 2).sqrt()
+    x_s = _scale(a_s, now.pred.x_0) + _scale((n_s**2 - sigma**2).clamp(min=0).sqrt(), now.pred.eps)
     return x_s + _scale(sigma, noise_like(now.x, generator))
 
 
 def dpmpp_2m_step(
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     now: Step,
-    s: int,
+    s: float | Tensor,
     previous: Step | None = None,
     generator: Generators = None,
 ) -> Tensor:
@@ -116,34 +154,39 @@ def dpmpp_2m_step(
     extrapolated: both are first order, that is, DDIM. Deterministic; the generator is not used.
     """
     _require_step(schedule, now, s)
-    if previous is None or s == 0:
+    if previous is None:
         return ddim_step(schedule, now, s)
     _require_step(schedule, previous, now.t)
-    if previous.t == now.t:
+    if _any(previous.t == now.t):
         raise ValueError(f"previous must be at another time than now, but both are at {now.t}.")
-    a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
-    log_snr_half = 0.5 * schedule.snr.log()  # (T+1,): lambda
-    h, h_previous = log_snr_half[s] - log_snr_half[now.t], log_snr_half[now.t] - log_snr_half[previous.t]
-    extrapolated = now.pred.x_0 + _scale(h / (2 * h_previous), now.pred.x_0 - previous.pred.x_0)
-    return _scale(((1 - a_s) / (1 - a_t)).sqrt(), now.x) + _scale(a_s.sqrt() * -torch.expm1(-h), extrapolated)
+    (a_u, n_u), (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, now.x) for time in (previous.t, now.t, s))
+    lambda_u, lambda_t, lambda_s = (a_u / n_u).log(), (a_t / n_t).log(), (a_s / n_s).log()
+    h, h_previous = lambda_s - lambda_t, lambda_t - lambda_u
+    onwards = torch.where(n_s == 0, 0, h / (2 * h_previous))
+    extrapolated = now.pred.x_0 + _scale(onwards, now.pred.x_0 - previous.pred.x_0)
+    return _scale(n_s / n_t, now.x) + _scale(a_s * -torch.expm1(-h), extrapolated)
 
 
 @torch.no_grad()
 def sample(
     denoiser: Denoiser,
     x: Tensor,
-    times: Sequence[int],
+    times: Sequence[float | Tensor],
     rule: Rule = ddim_step,
     cond: Tensor | None = None,
     generator: Generators = None,
 ) -> Iterator[Step]:
-    """Walk x along the given times, one denoiser call a step, and yield every moment on the way.
+    """Walk x along the given times and yield every moment on the way.
+
+    The denoiser is asked once a step, and not at all where neither the rule nor whoever takes the moment looks at what it
+    says.
 
     Args:
-        denoiser: what to ask at every time but the last.
+        denoiser: what to ask, at every time but the last.
         x: the start, x_t at times[0]; standard Gaussian noise if that is T. Shape (B, …).
-        times: such as ``schedule.times(50)``; any walk without standing still, in 1…T but for the last, which may
-            be 0. Downwards draws, upwards inverts, from the middle is image-to-image.
+        times: such as ``schedule.times(50)``; any walk without standing still, above 0 and up to T but for the last,
+            which may be 0. Downwards draws, upwards inverts, from the middle is image-to-image. They need not be whole
+            numbers, and each may be a tensor, (B,), with a time for each row.
         rule: how to take one step.
         cond: handed to the denoiser, one row for each picture; None for none.
         generator: for the rules that add noise; None for torch's own. From one generator, the noise of a picture depends
@@ -160,11 +203,11 @@ def sample(
         raise ValueError(f"cond must have a row for each of the {len(x)} rows of x, but it has {len(cond)}.")
     previous = None
     for t, s in pairwise(times):
-        now = Step(t, x, denoiser(x, t, cond))
+        now = Step(t, x, LazyPrediction(denoiser, x, t, cond), previous)
         yield now
         x = rule(denoiser.schedule, now, s, previous, generator)
-        previous = now
-    yield Step(times[-1], x, None)
+        previous = _remembered(now, _REMEMBERED)
+    yield Step(times[-1], x, None, previous)
 
 
 def last(steps: Iterator[Step]) -> Tensor:
@@ -180,7 +223,7 @@ def last(steps: Iterator[Step]) -> Tensor:
 def sample_many(
     denoiser: Denoiser,
     x: Tensor,
-    times: Sequence[int],
+    times: Sequence[float | Tensor],
     rule: Rule = ddim_step,
     cond: Tensor | None = None,
     generator: Generators = None,
@@ -208,29 +251,42 @@ def sample_many(
 
 
 def _scale(factor: Tensor, x: Tensor) -> Tensor:
-    """A float64 factor times x, in x's dtype: the factor is rounded once, after all arithmetic on it."""
-    return factor.item() * x
+    """A float64 factor, one or one for each row, times x, in x's dtype: it is rounded once, after all arithmetic on it."""
+    return (factor.to(x) if factor.ndim else factor.item()) * x
 
 
-def _checked_times(schedule: NoiseSchedule, times: Sequence[int]) -> list[int]:
+def _any(condition: bool | Tensor) -> bool:
+    """Whether something holds, of one time or of any row's."""
+    return bool(torch.as_tensor(condition).any())
+
+
+def _remembered(step: Step | None, count: int) -> Step | None:
+    """A step with no more than ``count`` moments in its memory, itself among them: a long walk would fill the computer's."""
+    if step is None or count == 0:
+        return None
+    return step._replace(previous=_remembered(step.previous, count - 1))
+
+
+def _checked_times(schedule: Schedule, times: Sequence[float | Tensor]) -> list[float | Tensor]:
     require_schedule(schedule)
     if not isinstance(times, Iterable):
         raise TypeError(f"times must be a list of times such as schedule.times(50), but {times!r} came.")
-    times = list(times)
-    for t in times:
-        require_whole_number("times", t)
-    times = [int(t) for t in times]
+    times = [t.item() if isinstance(t, np.generic) or (isinstance(t, Tensor) and not t.ndim) else t for t in times]
     if len(times) < 2:
         raise ValueError(f"times must hold at least a start and an end, but {times} came.")
+    for t in times:
+        require_times("every time", t, schedule.T)
     for t, s in pairwise(times):
-        require_between("every time but the last", t, 1, schedule.T)
-        if t == s:
+        if _any(t == 0):
+            raise ValueError(
+                "every time but the last must be above 0: from 0, where the picture is clean, no step leads on."
+            )
+        if _any(t == s):
             raise ValueError(f"times must change at every step, but {t} stands there twice in a row.")
-    require_between("the last time", times[-1], 0, schedule.T)
     return times
 
 
-def _require_step(schedule: NoiseSchedule, now: Step, s: int) -> None:
+def _require_step(schedule: Schedule, now: Step, s: float | Tensor) -> None:
     require_schedule(schedule)
     if not isinstance(now, Step):
         raise TypeError(f"now and previous must be Steps, but a {type(now).__name__} came.")
@@ -238,11 +294,12 @@ def _require_step(schedule: NoiseSchedule, now: Step, s: int) -> None:
         raise ValueError(
             f"a step from t = {now.t} needs a prediction there, but pred is None, as at the end of a walk."
         )
-    for name, time, low in (("t", now.t, 1), ("s", s, 0)):
-        require_whole_number(name, time)
-        require_number(name, time, low, schedule.T)
+    for name, time in (("t", now.t), ("s", s)):
+        require_times(name, time, schedule.T)
+    if _any(now.t == 0):
+        raise ValueError("t must be above 0: from 0, where the picture is clean, no step leads on.")
 
 
-def _require_downwards(t: int, s: int) -> None:
-    if not 0 <= s < t:
-        raise ValueError(f"this rule adds noise and only walks down: s must lie in 0…{t - 1}, but s = {s} came.")
+def _require_downwards(t: float | Tensor, s: float | Tensor) -> None:
+    if _any(s >= t):
+        raise ValueError(f"this rule adds noise and only walks down: s must be below t = {t}, but s = {s} came.")

@@ -8,7 +8,7 @@ from torch import nn
 
 from course_lib.denoisers import Clipped, GaussianDenoiser, IdealDenoiser, NetDenoiser, Prediction
 from course_lib.forward import add_noise
-from course_lib.schedules import NoiseSchedule
+from course_lib.schedules import NoiseSchedule, StraightSchedule
 
 LINEAR, COSINE = NoiseSchedule.linear(), NoiseSchedule.cosine()
 
@@ -135,9 +135,23 @@ def test_prediction_is_a_pair():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: NetDenoiser(nn.Identity(), LINEAR, "noise"), ValueError, 'predicts must be "eps", "x_0" or "v"'),
-        (lambda: GaussianDenoiser(0, 1, LINEAR)(torch.zeros(2, 1), 0), ValueError, "t must lie between 1 and 1000"),
-        (lambda: GaussianDenoiser(0, 1, LINEAR)(torch.zeros(2, 1), 0.5), TypeError, "t must be a whole number"),
+        (lambda: NetDenoiser(nn.Identity(), LINEAR, "noise"), ValueError, 'predicts must be "eps", "x_0", "v" or "u"'),
+        (
+            lambda: GaussianDenoiser(0, 1, LINEAR)(torch.zeros(2, 1), 0),
+            ValueError,
+            "t must be above 0: the clean picture",
+        ),
+        (lambda: GaussianDenoiser(0, 1, LINEAR)(torch.zeros(2, 1), "now"), TypeError, "t must be a number"),
+        (
+            lambda: GaussianDenoiser(0, 1, LINEAR)(torch.zeros(2, 1), 1000.5),
+            ValueError,
+            "t must lie between 0 and 1000",
+        ),
+        (
+            lambda: NetDenoiser(nn.Identity(), StraightSchedule(), "eps"),
+            ValueError,
+            "the noise does not tell what it was",
+        ),
         (lambda: GaussianDenoiser(0, 1, LINEAR)([0.0], 1), TypeError, "x_t must be a torch.Tensor"),
         (lambda: IdealDenoiser(torch.zeros(4, 2), LINEAR)(torch.zeros(1, 3), 5), ValueError, r"shape \(2,\)"),
         (lambda: Clipped(GaussianDenoiser(0, 1, LINEAR), 1, -1), ValueError, "low must be below high"),
@@ -146,3 +160,43 @@ def test_prediction_is_a_pair():
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+# --- every schedule, every time ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("schedule", [LINEAR, COSINE, StraightSchedule()], ids=["linear", "cosine", "straight"])
+@pytest.mark.parametrize("predicts", ["x_0", "v", "u", "eps"])
+@pytest.mark.parametrize("t", [1, 333.3, 999.5, [0.5, 100.25, 1000.0], [1, 500, 1000]])
+def test_whatever_is_predicted_right_gives_the_picture_and_the_noise(schedule, predicts, t):
+    if predicts == "eps" and isinstance(schedule, StraightSchedule):
+        return  # refused
+    t = torch.tensor(t) if isinstance(t, list) else t
+    generator = torch.Generator().manual_seed(0)
+    x_0, eps = torch.randn(2, 3, 4, generator=generator, dtype=torch.float64)
+    x_t = add_noise(schedule, x_0, t, eps)
+    net = Answers(NetDenoiser(Answers(None), schedule, predicts).target(x_0, t, eps))
+    found = NetDenoiser(net, schedule, predicts)(x_t, t)
+    if not (predicts == "eps" and 1000 in torch.as_tensor(t)):  # there, cosine leaves a few 100,000ths of the picture
+        torch.testing.assert_close(found.x_0, x_0)
+    torch.testing.assert_close(found.eps, eps)
+    asked = net.asked[1]
+    assert asked.shape == (3,)
+    assert asked.dtype == (torch.float32 if torch.as_tensor(t).is_floating_point() else torch.int64)
+    torch.testing.assert_close(asked.double(), torch.as_tensor(t).double().expand(3))
+
+
+@pytest.mark.parametrize("schedule", [LINEAR, COSINE, StraightSchedule()], ids=["linear", "cosine", "straight"])
+@pytest.mark.parametrize("times", [[1, 500, 999], [0.5, 500.5, 1000]])
+def test_a_time_for_each_row_is_as_good_as_a_call_for_each(schedule, times):
+    x_t = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
+    exact = [
+        GaussianDenoiser(0.3, 0.7, schedule),
+        IdealDenoiser(torch.tensor([[0.0, 1.0], [1.0, -1.0]]), schedule),
+        Clipped(GaussianDenoiser(0.3, 0.7, schedule), -0.1, 0.1),
+    ]
+    for denoiser in exact:
+        together = denoiser(x_t, torch.tensor(times))
+        alone = [denoiser(x_t[i : i + 1], times[i]) for i in range(3)]
+        torch.testing.assert_close(together.x_0, torch.cat([each.x_0 for each in alone]))
+        torch.testing.assert_close(together.eps, torch.cat([each.eps for each in alone]))

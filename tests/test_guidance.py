@@ -160,6 +160,19 @@ def test_guidance_within_an_interval(denoiser, given):
     assert limited.schedule is SCHEDULE
     for t, expected in ((199, denoiser), (200, guided), (700, guided), (701, denoiser)):
         assert torch.equal(limited(x, t, cond).x_0, expected(x, t, cond).x_0), t
-    for low, high in ((-1, 5), (6, 5)):
-        with pytest.raises(ValueError, match="low must not be above high"):
-            Within(guided, denoiser, low, high)
+    with pytest.raises(ValueError, match="low must not be above high, but 6 and 5"):
+        Within(guided, denoiser, 6, 5)
+    with pytest.raises(ValueError, match="low must be finite and at least 0"):
+        Within(guided, denoiser, -1, 5)
+
+
+def test_guidance_within_an_interval_at_a_time_for_each_row(denoiser, given):
+    x, cond, uncond = given
+    limited = Within(Guided(denoiser, 3, uncond), denoiser, 200, 700)
+    for rows in ([100, 300, 800], [300, 400, 500], [1, 2, 3], [199.5, 200, 700.5]):
+        t = torch.tensor(rows)[: len(x)]
+        together = limited(x, t, cond)
+        for i in range(len(x)):
+            alone = limited(x[i : i + 1], t[i].item(), cond[i : i + 1])
+            torch.testing.assert_close(together.x_0[i : i + 1], alone.x_0)
+            torch.testing.assert_close(together.eps[i : i + 1], alone.eps)

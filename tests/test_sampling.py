@@ -1,15 +1,17 @@
 """Samplers against known answers: reference sums, exact flows, and each other."""
 
+import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from course_lib.denoisers import Clipped, GaussianDenoiser, IdealDenoiser, NetDenoiser, Prediction
-from course_lib.forward import noise_like
+from course_lib.forward import forward_step, noise_like
 from course_lib.sampling import Step, ddim_step, ddpm_step, dpmpp_2m_step, last, sample, sample_many
-from course_lib.schedules import NoiseSchedule
+from course_lib.schedules import NoiseSchedule, StraightSchedule
 
 LINEAR, COSINE = NoiseSchedule.linear(), NoiseSchedule.cosine()
 RULES = [ddpm_step, ddim_step, partial(ddim_step, eta=0.5), dpmpp_2m_step]
@@ -214,21 +216,32 @@ def test_steps_that_are_yielded():
     steps = list(sample(denoiser, x, LINEAR.times(7)))
     assert [step.t for step in steps] == LINEAR.times(7)
     assert steps[0].x is x
-    assert all(isinstance(step.pred, Prediction) for step in steps[:-1])
+    assert all(step.pred is not None for step in steps[:-1])
     assert steps[-1].pred is None
-    torch.testing.assert_close(steps[3].pred.x_0, denoiser(steps[3].x, steps[3].t).x_0)
+    x_0, eps = steps[3].pred
+    torch.testing.assert_close(x_0, denoiser(steps[3].x, steps[3].t).x_0)
+    torch.testing.assert_close(eps, denoiser(steps[3].x, steps[3].t).eps)
 
 
-def test_one_denoiser_call_a_step_and_only_when_asked():
-    calls = []
+class Counting(nn.Module):
+    """Notes the times that it is asked about."""
 
-    class Counting(nn.Module):
-        def forward(self, x, t, cond):
-            calls.append(int(t[0]))
-            return x
+    def __init__(self):
+        super().__init__()
+        self.calls = []
 
-    steps = sample(NetDenoiser(Counting(), LINEAR, "eps"), torch.zeros(1, 1), [30, 20, 10, 0])
-    next(steps)
+    def forward(self, x, t, cond):
+        self.calls.append(t[0].item())
+        return x
+
+
+def test_one_denoiser_call_a_step_and_only_when_its_answer_is_looked_at():
+    net = Counting()
+    calls = net.calls
+    steps = sample(NetDenoiser(net, LINEAR, "eps"), torch.zeros(1, 1), [30, 20, 10, 0])
+    first = next(steps)
+    assert calls == []
+    first.pred.x_0, first.pred.eps  # noqa: B018
     assert calls == [30]
     last(steps)
     assert calls == [30, 20, 10]
@@ -307,10 +320,16 @@ def test_gradients_are_off_inside_and_untouched_outside():
     ("call", "error", "words"),
     [
         (lambda x, d: list(sample(d, x, [10])), ValueError, "at least a start and an end"),
-        (lambda x, d: list(sample(d, x, [1001, 0])), ValueError, "must lie between 1 and 1000"),
-        (lambda x, d: list(sample(d, x, [10, 0, 5])), ValueError, "every time but the last must lie between 1"),
+        (lambda x, d: list(sample(d, x, [1001, 0])), ValueError, "every time must lie between 0 and 1000, but 1001"),
+        (lambda x, d: list(sample(d, x, [10, 0, 5])), ValueError, "every time but the last must be above 0"),
         (lambda x, d: list(sample(d, x, [10, 10, 0])), ValueError, "10 stands there twice"),
-        (lambda x, d: list(sample(d, x, [10, -1])), ValueError, "the last time must lie between 0 and 1000"),
+        (lambda x, d: list(sample(d, x, [10, -1])), ValueError, "every time must lie between 0 and 1000, but -1"),
+        (lambda x, d: list(sample(d, x, [math.nan, 0])), ValueError, "every time must lie between 0 and 1000, but NaN"),
+        (lambda x, d: list(sample(d, x, [True, 0])), TypeError, "every time must be a number, but True"),
+        (lambda x, d: list(sample(d, x, ["10", 0])), TypeError, "every time must be a number"),
+        (lambda x, d: list(sample(d, x, [torch.tensor([9, 9, 9]), 0])), ValueError, r"t must have shape \(2,\)"),
+        (lambda x, d: list(sample(d, x, [torch.tensor([9, 0]), 0])), ValueError, "but the last must be above 0"),
+        (lambda x, d: list(sample(d, x, [torch.tensor([9, 8]), 8, 0])), ValueError, "must change at every step"),
         (lambda x, d: list(sample(d, [0.0], [10, 0])), TypeError, "x must be a torch.Tensor"),
         (lambda x, d: list(sample(d, x, [10, 20], ddpm_step)), ValueError, "only walks down"),
         (lambda x, d: list(sample(d, x, [10, 20], partial(ddim_step, eta=1.0))), ValueError, "only walks down"),
@@ -324,3 +343,112 @@ def test_gradients_are_off_inside_and_untouched_outside():
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):
         call(noise_like(torch.zeros(2, 1)), GaussianDenoiser(0, 1, LINEAR))
+
+
+# --- times that are not whole, and one for each row --------------------------------------------------------------------
+
+STRAIGHT = StraightSchedule()
+SCHEDULES = pytest.mark.parametrize("schedule", [LINEAR, COSINE, STRAIGHT], ids=["linear", "cosine", "straight"])
+
+
+def test_no_time_is_rounded():
+    net = Counting()
+    denoiser = NetDenoiser(net, LINEAR, "v")
+    steps = list(sample(denoiser, torch.zeros(1, 1), [999.9, np.float64(500.5), torch.tensor(1.5), np.int64(1), 0]))
+    assert [step.t for step in steps] == [999.9, 500.5, 1.5, 1, 0]
+    assert net.calls == pytest.approx([999.9, 500.5, 1.5, 1])
+
+
+@SCHEDULES
+@pytest.mark.parametrize("rule", RULES)
+def test_a_walk_with_a_time_for_each_row_is_a_walk_for_each(schedule, rule):
+    denoiser = GaussianDenoiser(0.5, 0.8, schedule)
+    x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
+    walks = [[1000, 700, 400, 0], [900.5, 600.25, 3.5, 0], [500, 400, 300, 200]]
+    times = [torch.tensor(row) for row in zip(*walks, strict=True)]
+    generators = [[torch.Generator().manual_seed(seed) for seed in range(3)] for _ in range(2)]
+    together = last(sample(denoiser, x, times, rule, generator=generators[0]))
+    for i, walk in enumerate(walks):
+        alone = last(sample(denoiser, x[i : i + 1], walk, rule, generator=generators[1][i : i + 1]))
+        torch.testing.assert_close(together[i : i + 1], alone)
+
+
+@SCHEDULES
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_draws_the_right_spread_with_every_schedule(schedule, rule):
+    denoiser = GaussianDenoiser(2.0, 0.5, schedule)
+    x = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0))
+    drawn = last(sample(denoiser, x, schedule.times(400), rule, generator=torch.Generator().manual_seed(1)))
+    assert drawn.mean().item() == pytest.approx(2, abs=0.03)
+    assert drawn.std().item() == pytest.approx(0.5, abs=0.02)
+
+
+# --- rules that need more, and rules that need less --------------------------------------------------------------------
+
+
+def heun_step(schedule, now, s, previous=None, generator=None):
+    """DDIM by the mean of two predictions: here, and where DDIM would have gone (Karras et al. 2022, algorithm 1)."""
+    there = ddim_step(schedule, now, s)
+    if s == 0:
+        return there
+    ahead = now.pred.elsewhere(there, s)
+    # In the line on which DDIM is Euler's method, x / signal over noise / signal, the slope is eps.
+    (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, now.x) for time in (now.t, s))
+    slope = (now.pred.eps + ahead.eps) / 2
+    return a_s.item() * (now.x / a_t.item() + (n_s / a_s - n_t / a_t).item() * slope)
+
+
+def test_a_rule_may_ask_the_denoiser_once_more():
+    denoiser = GaussianDenoiser(0.0, 0.5, LINEAR)
+    x = torch.full((1, 1), 1.5, dtype=torch.float64)
+    exact = last(sample(denoiser, x, range(500, 99, -1), heun_step))
+
+    def error(rule, gap):
+        return abs(last(sample(denoiser, x, range(500, 99, -gap), rule)) - exact).item()
+
+    assert error(ddim_step, 40) / error(ddim_step, 20) == pytest.approx(2, rel=0.15)  # half the step, half the error
+    assert error(heun_step, 40) / error(heun_step, 20) == pytest.approx(4, rel=0.25)  # a quarter of it: second order
+
+
+def test_a_rule_may_look_three_moments_back_and_no_further():
+    seen = []
+
+    def looks_back(schedule, now, s, previous, generator):
+        assert (previous is None) == (now.previous is None)
+        times, step = [], previous
+        while step is not None:
+            times.append(step.t)
+            step = step.previous
+        seen.append(times)
+        return now.x
+
+    last(sample(GaussianDenoiser(0, 1, LINEAR), torch.zeros(1, 1), [60, 50, 40, 30, 20, 10], looks_back))
+    assert seen == [[], [60], [60, 50][::-1], [40, 50, 60], [30, 40, 50]]
+
+
+def noised_again(schedule, now, s, previous=None, generator=None):
+    """Down by DDIM; up by new noise, as RePaint does, for which nothing must be known of the picture."""
+    if s < now.t:
+        return ddim_step(schedule, now, s)
+    (a_t, _), (a_s, _) = (schedule.signal_and_noise(time, now.x) for time in (now.t, s))
+    beta = 1 - (a_s / a_t).item() ** 2
+    return forward_step(now.x, beta, noise_like(now.x, generator))
+
+
+def test_on_the_way_up_nobody_is_asked():
+    net = Counting()
+    times = [500, 400, 300, 400, 300, 200, 300, 200, 100, 0]
+    last(sample(NetDenoiser(net, LINEAR, "v"), torch.zeros(1, 1), times, noised_again))
+    assert net.calls == [500, 400, 400, 300, 300, 200, 100]
+
+
+def test_what_is_looked_at_later_holds_no_gradients():
+    net = nn.Linear(1, 1)
+
+    class Wrapped(nn.Module):
+        def forward(self, x, t, cond):
+            return net(x)
+
+    first = next(sample(NetDenoiser(Wrapped(), LINEAR, "v"), torch.zeros(1, 1), [2, 1, 0]))
+    assert not first.pred.x_0.requires_grad
+    assert not first.pred.elsewhere(torch.zeros(1, 1), 1).eps.requires_grad

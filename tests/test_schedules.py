@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.schedules import NoiseSchedule
+from course_lib.forward import add_noise
+from course_lib.schedules import NoiseSchedule, Schedule, StraightSchedule
 
 SCHEDULES = [NoiseSchedule.linear(), NoiseSchedule.cosine(), NoiseSchedule.linear(50), NoiseSchedule.cosine(7)]
 
@@ -109,12 +110,71 @@ def test_at_gives_one_number_for_each_row():
         (lambda: NoiseSchedule.linear().at(1001, torch.zeros(1)), ValueError, "t must lie between 0 and 1000"),
         (lambda: NoiseSchedule.linear().at(-1, torch.zeros(1)), ValueError, "t must lie between 0 and 1000"),
         (lambda: NoiseSchedule.linear().at(torch.tensor([1, 2]), torch.zeros(3)), ValueError, r"shape \(3,\)"),
-        (lambda: NoiseSchedule.linear().at(torch.tensor([1.0]), torch.zeros(1)), TypeError, "whole numbers"),
+        (lambda: NoiseSchedule.linear().at(torch.tensor([True]), torch.zeros(1)), TypeError, "t must hold times"),
+        (lambda: NoiseSchedule.linear().times(5, start=1.5), TypeError, "start must be a whole number"),
+        (lambda: NoiseSchedule.linear().times(5, start=1001), ValueError, "start must lie between 1 and 1000"),
+        (lambda: NoiseSchedule.linear().times(6, start=5), ValueError, "steps must lie between 1 and 5"),
+        (lambda: StraightSchedule(0), ValueError, "T must be at least 1"),
+        (lambda: StraightSchedule().times(0), ValueError, "steps must be at least 1"),
+        (
+            lambda: StraightSchedule().signal_and_noise(1001, torch.zeros(1)),
+            ValueError,
+            "t must lie between 0 and 1000",
+        ),
     ],
 )
 def test_refusals(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+# --- one question -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES, StraightSchedule(), StraightSchedule(8)])
+def test_a_schedule_goes_from_the_picture_to_the_noise_without_a_jump(schedule):
+    assert isinstance(schedule, Schedule)
+    times = torch.linspace(0, schedule.T, 2001, dtype=torch.float64)
+    signal, noise = (each.flatten() for each in schedule.signal_and_noise(times, torch.zeros(2001, 1)))
+    assert signal.dtype == noise.dtype == torch.float64
+    assert (signal[0], noise[0]) == (1, 0)
+    assert (signal.diff() < 0).all()
+    assert (noise.diff() > 0).all()
+    assert max(signal.diff().abs().max(), noise.diff().max()) < 0.15
+
+
+@given(t=st.integers(0, 999), share=st.floats(0, 1), cosine=st.booleans())
+def test_between_whole_times_the_logarithm_falls_evenly(t, share, cosine):
+    schedule = NoiseSchedule.cosine() if cosine else NoiseSchedule.linear()
+    before, after = schedule.alpha_bar[t].log(), schedule.alpha_bar[t + 1].log()
+    between = schedule.at(t + share, torch.zeros(1)).log()
+    assert between.item() == pytest.approx((before + share * (after - before)).item(), abs=1e-9)
+    assert schedule.at(float(t), torch.zeros(1)) == schedule.alpha_bar[t]
+    assert schedule.at(float(t + 1), torch.zeros(1)) == schedule.alpha_bar[t + 1]
+
+
+@given(share=st.floats(0, 1))
+def test_the_straight_line_is_straight(share):
+    signal, noise = StraightSchedule().signal_and_noise(1000 * share, torch.zeros(1))
+    assert noise.item() == pytest.approx(share)
+    assert signal.item() == pytest.approx(1 - share)
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES, StraightSchedule()])
+def test_noise_comes_to_each_row_at_its_own_time(schedule):
+    x_0, eps = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
+    times = [0, 0.25 * schedule.T, 0.7 * schedule.T, schedule.T]
+    together = add_noise(schedule, x_0, torch.tensor(times), eps)
+    alone = [add_noise(schedule, x_0[i : i + 1], times[i], eps[i : i + 1]) for i in range(4)]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-6, atol=1e-6)
+
+
+def test_times_from_the_middle():
+    assert NoiseSchedule.linear().times(4, start=600) == [600, 450, 300, 150, 0]
+    assert NoiseSchedule.linear().times(3, start=10) == [10, 6, 3, 0]
+    assert StraightSchedule().times(4) == [1000, 750, 500, 250, 0]
+    assert StraightSchedule().times(3, start=10) == pytest.approx([10, 20 / 3, 10 / 3, 0])
+    assert StraightSchedule(2).times(2000)[1] == 1.999  # more steps than whole times
 
 
 def test_frozen():
