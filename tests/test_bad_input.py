@@ -190,36 +190,26 @@ def bad(value):
 # What is right all the same: shapes that a function is free in, one time for all, times and labels whose range it cannot
 # know, and None where it means something.
 FINE = """
-at: t number shallower, x complex integers bytes NaN infinite
+at: t number shallower floats, x complex integers bytes NaN infinite
 from_beta: beta row
-add_noise: t number shallower
+add_noise: t number shallower floats
 noise_like: x empty deeper row shallower number NaN infinite, generator None
-signal_and_noise: t number shallower, x_t NaN infinite
-net denoiser: t number shallower, cond None
-target: t number shallower
+signal_and_noise: t number shallower floats, x_t NaN infinite
+net denoiser: t number shallower floats, cond None
+target: t number shallower floats
 IdealDenoiser: data row
-ideal denoiser: t number shallower
+ideal denoiser: t number shallower floats
 GaussianDenoiser: mean negative
 Clipped: low negative
-guided: t number shallower
-dpmpp_2m_step: previous None
-sample: cond None, generator None
+guided: t number shallower floats
+dpmpp_2m_step: previous None, s fraction
+sample: cond None, generator None, times mixed
 sample_many: cond None, generator None
 drop_labels: labels deeper row low high
 denoising_loss: cond None
-at: t floats
-add_noise: t floats
-signal_and_noise: t floats
-net denoiser: t floats
-target: t floats
-ideal denoiser: t floats
-guided: t floats
-Within: low fraction
-Within: high fraction
+Within: low fraction, high fraction
 ddpm_step: s fraction
 ddim_step: s fraction
-dpmpp_2m_step: s fraction
-sample: times mixed
 ema_decay: step fraction
 warm_up_then_fall: step fraction
 saturation: pictures row
