@@ -11,7 +11,7 @@ BIN := .venv/bin
 FIRST := /lab/tree/notebooks/00_start_here.ipynb
 LISTS := lab test clip compare
 
-.PHONY: lab test format rerun mutants overhead compare stamp pins proof-setup clean always
+.PHONY: lab test format notebooks rerun mutants overhead compare stamp pins proof-setup clean always
 
 ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo writable),writable)
 export HOME := $(CURDIR)/.home
@@ -31,6 +31,10 @@ test: .venv/test
 format: .venv/test
 	$(BIN)/ruff check --fix --quiet
 	$(BIN)/ruff format --quiet
+
+# Run notebooks and save them with their outputs: make notebooks N=06, or all of them.
+notebooks: .venv/test
+	$(BIN)/python tests/save_notebooks.py $(N)
 
 # Run the notebooks as busy hands do: twice, upwards, with every answer pasted, every control moved. Half an hour.
 rerun: .venv/test

@@ -61,10 +61,12 @@ FILES = {
 
 TESTS = ["schedules", "forward", "denoisers", "sampling", "training", "metrics", "vae", "guidance", "muon", "text"]
 
+AT_A_TIME = "how many pictures go through a network at a time changes no answer"
 LAST_BUT_ONE = "of a picture's four axes, 2 is the last but one"
 COUNTED = "AdamW wants a count of steps in every state that it loads; of matrices nobody reads it"
 EQUIVALENT = {
-    "metrics.py in_batches: 500 -> 501": "how many pictures go through a network at a time changes no answer",
+    "metrics.py in_batches: 500 -> 501": AT_A_TIME,
+    "sampling.py sample_many: 250 -> 251": AT_A_TIME,
     "muon.py step: 0.0 -> 1.0": COUNTED,
     "muon.py step: 1 -> 2": COUNTED,
     "networks/vae.py reconstruction_error: -2 -> 2": LAST_BUT_ONE,

@@ -100,3 +100,12 @@ def test_dtype_is_kept_and_input_untouched():
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_from_a_generator_for_each_row_comes_noise_of_the_rows_own():
+    x = torch.zeros(3, 2, 4, 5)
+    together = noise_like(x, [torch.Generator().manual_seed(seed) for seed in (7, 8, 7)])
+    assert together.shape == x.shape
+    for row, seed in enumerate((7, 8, 7)):
+        assert torch.equal(together[row], torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(seed)))
+    assert noise_like(torch.zeros(0, 2), []).shape == (0, 2)
