@@ -20,10 +20,12 @@ import torch
 from torch.nn import functional as F
 
 from course_lib.classroom import checks
-from course_lib.classroom.checks import BugHunt, Exercise, check, find, hints, show_answer, show_source
+from course_lib.classroom.checks import check, find, hints, show_answer, show_source
+from course_lib.classroom.exercise import BugHunt, Exercise, Trial
 from course_lib.classroom.exercises import EXERCISES
-from course_lib.classroom.progress import progress, progress_file, record, ticks
+from course_lib.classroom.progress import progress
 from course_lib.classroom.self_check import load_questions
+from course_lib.classroom.ticks import progress_file, record, ticks
 from course_lib.denoisers import Prediction
 from course_lib.forward import add_noise, forward_step, noise_like
 from course_lib.sampling import Step, last, sample
@@ -947,7 +949,7 @@ STEPS = Exercise(
     why="",
     hints=(),
     trials=(
-        checks.Trial(
+        Trial(
             lambda f: f(NoiseSchedule.linear(), torch.ones(2, 3), torch.tensor([3, 900]), 0.04, torch.ones(2, 3)),
             "It does not come out right.",
         ),
@@ -957,7 +959,7 @@ STEPS = Exercise(
 NOISY = dataclasses.replace(
     STEPS,
     solution=lambda x_prev, generator: noisy(x_prev, generator),
-    trials=(checks.Trial(lambda f: f(torch.ones(3), torch.Generator().manual_seed(1)), "It is not right."),),
+    trials=(Trial(lambda f: f(torch.ones(3), torch.Generator().manual_seed(1)), "It is not right."),),
 )
 
 
@@ -969,7 +971,7 @@ LISTS = Exercise(
     why="",
     hints=(),
     trials=(
-        checks.Trial(
+        Trial(
             lambda f: torch.tensor(
                 [
                     float(half == word[:2])
@@ -1006,7 +1008,7 @@ def test_a_list_of_something_else_is_a_true_sentence(result, message, of_lists, 
 
 
 def test_the_checks_own_fault_is_not_laid_at_the_learners_door(monkeypatch, capsys):
-    broken = checks.Trial(lambda f: f(["four"], torch.ones(1)).no_such_thing, "never said")
+    broken = Trial(lambda f: f(["four"], torch.ones(1)).no_such_thing, "never said")
     monkeypatch.setitem(EXERCISES, "01.1", dataclasses.replace(LISTS, trials=(broken,)))
     check("01.1", lambda words, eps: ["fo"])
     said = capsys.readouterr().out

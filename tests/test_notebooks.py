@@ -9,10 +9,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_lib.classroom.checks import BugHunt, Exercise, show_answer, source_of
+from course_lib.classroom.checks import show_answer, source_of
 from course_lib.classroom.colab import FIRST_CELL, stamp, stamped_address
+from course_lib.classroom.exercise import BugHunt, Exercise
 from course_lib.classroom.exercises import EXERCISES
-from course_lib.classroom.progress import progress_file
+from course_lib.classroom.ticks import progress_file
 
 TOP = Path(__file__).parents[1]
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))

@@ -10,7 +10,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from course_lib import forward, training
-from course_lib.classroom.checks import Exercise, source_of
+from course_lib.classroom.checks import source_of
+from course_lib.classroom.exercise import Exercise
 from course_lib.classroom.exercises import EXERCISES
 from course_lib.denoisers import Clipped, GaussianDenoiser, IdealDenoiser, NetDenoiser
 from course_lib.guidance import Guided, Within, across

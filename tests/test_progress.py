@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from course_lib.classroom.progress import progress, progress_file, record, ticks
+from course_lib.classroom.progress import progress
+from course_lib.classroom.ticks import progress_file, record, ticks
 
 pytestmark = pytest.mark.usefixtures("own_progress")
 

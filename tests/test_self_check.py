@@ -9,7 +9,6 @@ import ipywidgets as widgets
 import pytest
 from latex2mathml.converter import convert as to_mathml
 
-from course_lib.classroom.progress import ticks
 from course_lib.classroom.self_check import (
     Question,
     answer_markdown,
@@ -21,6 +20,7 @@ from course_lib.classroom.self_check import (
     self_check,
     to_number,
 )
+from course_lib.classroom.ticks import ticks
 
 pytestmark = pytest.mark.usefixtures("own_progress")
 QUESTIONS = load_questions()

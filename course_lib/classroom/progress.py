@@ -1,72 +1,18 @@
-"""What a learner has done, tried and left open: a small file on their own machine, and a table of it.
+"""How far a learner has come: a table of what is done, tried and left open."""
 
-The file holds the ids of exercises and questions and nothing else. It is never sent anywhere; whoever deletes it loses
-the ticks and nothing more. It lies in the home folder, ``~/.diffusion_course/progress.json``, unless the environment
-variable ``COURSE_PROGRESS`` names another place.
-"""
-
-import json
 import os
 from pathlib import Path
-from typing import Literal
 
-from filelock import FileLock
-
-from course_lib.classroom.console import say
+from course_lib.classroom.exercises import EXERCISES
+from course_lib.classroom.self_check import load_questions
 from course_lib.classroom.showing import show_markdown
-from course_lib.files import atomic_write
-
-Status = Literal["done", "tried"]
-
-
-def progress_file() -> Path:
-    """Where the ticks are kept.
-
-    Raises:
-        FileNotFoundError: if ``COURSE_PROGRESS`` names no place and this user has no home folder.
-    """
-    if named := os.environ.get("COURSE_PROGRESS"):
-        return Path(named)
-    try:
-        return Path.home() / ".diffusion_course" / "progress.json"
-    except RuntimeError:
-        raise FileNotFoundError("there is no home folder: name a file in COURSE_PROGRESS") from None
-
-
-def ticks() -> dict[str, Status]:
-    """The status of every item that was at least tried, by id; a file that cannot be read counts as none."""
-    try:
-        return _read(progress_file())
-    except (OSError, ValueError):
-        return {}
-
-
-def record(item: str, status: Status) -> None:
-    """Tick an item. What is done stays done, whatever is tried later.
-
-    Ticks of several kernels at once are all kept. Where the file cannot be written, or is not one of this version of
-    the course, a sentence says so, the file stays as it is and the tick is lost.
-    """
-    try:
-        path = Path(os.path.realpath(progress_file()))  # where the file is a link, it stays one
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock", timeout=10):
-            known = _read(path)
-            if known.get(item) in ("done", status):
-                return
-            with atomic_write(path) as partial:
-                partial.write_text(json.dumps(known | {item: status}, indent=1) + "\n", encoding="utf-8")
-    except (OSError, ValueError) as problem:
-        say(f"Your progress could not be saved ({problem}); everything else works.")
+from course_lib.classroom.ticks import progress_file, read_ticks
 
 
 def progress() -> None:
     """Show which exercises are done, tried and open, in all notebooks, the points, and the self-check questions."""
-    from course_lib.classroom.exercises import EXERCISES  # these two record their ticks here
-    from course_lib.classroom.self_check import load_questions
-
     try:
-        known = _read(progress_file())
+        known = read_ticks(progress_file())
         place = f"The ticks are kept in `{_from_home(progress_file())}`, on this machine alone."
     except (OSError, ValueError) as problem:
         known, place = {}, f"No ticks are kept: {problem}."
@@ -83,28 +29,6 @@ def progress() -> None:
         f"{table}\n\n**{reached} of {total} points**, and {answered} of {len(asked)} self-check questions answered. "
         f"{place}"
     )
-
-
-def _read(path: Path) -> dict[str, Status]:
-    """The ticks in a file; none if it is not there or empty.
-
-    Raises:
-        OSError: if it cannot be read.
-        ValueError: if it holds anything but ticks as this version of the course writes them.
-    """
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return {}
-    try:
-        known = json.loads(text or "{}")
-    except ValueError:
-        known = None
-    if not isinstance(known, dict) or any(status not in ("done", "tried") for status in known.values()):
-        raise ValueError(
-            f"{path} is damaged or of a newer version of the course: move it away, or name another in COURSE_PROGRESS"
-        )
-    return known
 
 
 def _from_home(path: Path) -> str:

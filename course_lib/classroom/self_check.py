@@ -17,8 +17,8 @@ from typing import Literal
 import ipywidgets as widgets
 
 from course_lib.classroom.cards import with_mathml
-from course_lib.classroom.progress import Status, record
 from course_lib.classroom.showing import show_markdown, show_widget, spoken_line, text_html
+from course_lib.classroom.ticks import Status, record
 from course_lib.files import shipped_file
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from course_lib import sampling
-from course_lib.classroom.checks import BugHunt, Exercise, Trial, joined
+from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.classroom.exercises.chance import (
     each_its_own,
     moves_on,

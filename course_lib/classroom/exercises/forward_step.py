@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from course_lib import forward
-from course_lib.classroom.checks import BugHunt, Exercise, Trial, joined
+from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.schedules import NoiseSchedule
 
 # --- 01.1 one forward step --------------------------------------------------------------------------------------------

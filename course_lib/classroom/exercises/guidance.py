@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from course_lib.classroom.checks import BugHunt, Exercise, Trial, joined
+from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.denoisers import Prediction, signal_and_noise
 from course_lib.guidance import Guided
 from course_lib.schedules import NoiseSchedule

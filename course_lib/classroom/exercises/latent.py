@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from course_lib.classroom.checks import BugHunt, Exercise, Trial, joined
+from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.classroom.exercises.chance import (
     each_its_own,
     moves_on,

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.classroom.checks import BugHunt, Exercise, Trial, WrongAnswerError, joined
+from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
+from course_lib.classroom.guarding import WrongAnswerError
 from course_lib.denoisers import GaussianDenoiser, Prediction
 from course_lib.networks.attention import attention
 from course_lib.networks.text import TextEncoder, contrastive_loss

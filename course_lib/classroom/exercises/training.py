@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib import training
-from course_lib.classroom.checks import BugHunt, Exercise, Trial, joined
+from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.denoisers import NetDenoiser
 from course_lib.forward import add_noise
 from course_lib.schedules import NoiseSchedule

@@ -1,0 +1,240 @@
+"""Calling what a learner wrote: on copies, without the course's own solution, and with a sentence for whatever goes wrong."""
+
+import copy
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.classroom.supervision import TimeUp
+from course_lib.schedules import NoiseSchedule
+
+
+class WrongAnswerError(Exception):
+    """Something wrong that was seen before there was a result to compare."""
+
+
+class AnswerStopped(Exception):  # noqa: N818 (it carries an error of somebody else's)
+    """An error that was raised inside the learner's function, and not in the check around it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def describe(error: BaseException) -> str:
+    """The error in a line, with the learner's own line where it happened."""
+    try:
+        text = " ".join(str(error).split())
+    except TimeUp:
+        raise
+    except BaseException:  # whatever the learner's own class of errors does when it is asked for its text
+        text = ""
+    text = text if len(text) <= 300 else f"{text[:300]}…"
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    others = (Path(__file__).parents[1], Path(torch.__file__).parents[1], Path(os.__file__).parent)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(tuple(map(str, others)))]
+    if not own or not own[-1].line:
+        return said
+    if type(error) is NotImplementedError and not text and own[-1].line.startswith("raise NotImplementedError"):
+        return (
+            f"the stub's line raise NotImplementedError, which still stands in it (line {own[-1].lineno}): delete it."
+        )
+    return f"{said} (line {own[-1].lineno}: {own[-1].line})"
+
+
+class Watched:
+    """A function, called so that a call of the library's own solution within it is noticed, and its errors are marked."""
+
+    def __init__(self, function: Callable, solutions: tuple[Callable, ...]) -> None:
+        self.function, self.solutions = function, [inspect.unwrap(solution).__code__ for solution in solutions]
+
+    def __call__(self, *arguments: Any) -> Any:
+        called: list[str] = []
+
+        def watch(frame: Any, event: str, argument: Any) -> None:
+            # By identity: a pasted solution may equal the course's own.
+            if event == "call" and any(frame.f_code is code for code in self.solutions):
+                called.append(frame.f_code.co_qualname.removesuffix(".__call__"))
+
+        before, recording = sys.getprofile(), torch.is_grad_enabled()
+        sys.setprofile(watch)
+        try:
+            return self.function(*arguments)
+        except (TimeUp, WrongAnswerError):
+            raise
+        except BaseException as error:
+            raise AnswerStopped(error) from error
+        finally:
+            sys.setprofile(before)
+            torch.set_grad_enabled(recording)  # these three are the next trial's too
+            torch.set_default_dtype(torch.float32)
+            torch.set_default_device(None)
+            if called:
+                raise WrongAnswerError(f"This calls the course's own {called[0]}: write the arithmetic yourself.")
+
+
+INSTEAD = {Tensor: "make a new tensor instead", list: "make a new list instead"}
+
+
+class Guarded(Watched):
+    """The learner's function, called on copies; damage to them, and a result of the wrong kind, become a finding."""
+
+    def __init__(
+        self, function: Callable, solution: Callable, forbidden: tuple[Callable, ...], changes: int | None
+    ) -> None:
+        super().__init__(function, (solution, *forbidden))
+        self.solution, self.changes, self.names = solution, changes, list(inspect.signature(solution).parameters)
+        self.last_call: tuple[Any, ...] = ()
+        self.returned = self.expected = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.expected = self.solution(*_copy(arguments))
+        self.last_call = _copy(arguments)
+        self.returned = super().__call__(*arguments)
+        for position, (old, new) in enumerate(zip(self.last_call, arguments, strict=True)):
+            if position != self.changes and not _same(old, new):
+                instead = INSTEAD.get(type(old), "leave it as it was")
+                raise WrongAnswerError(
+                    f"Your function changes its argument {self.names[position]} in place: {instead}."
+                )
+        require_kind(self.returned, self.expected)
+        return self.returned
+
+    def remark(self) -> str | None:
+        """What the last call shows of an answer that is none of the usual mistakes: noise of its own, an unused argument."""
+        solution, answer = self.solution, super().__call__
+        with suppress(Exception):
+            if self._alike(solution, self.last_call) and not self._alike(answer, self.last_call):
+                handed = {name for name, value in zip(self.names, self.last_call, strict=False) if value is not None}
+                noise = handed & {"eps", "noise", "generator"}
+                advice = f": use the {min(noise)} that it is handed, and draw no other noise" if noise else ""
+                return f"Called twice with the same arguments, it gives two different results{advice}."
+        for position, (name, value) in enumerate(zip(self.names, self.last_call, strict=False)):
+            with suppress(Exception):
+                changed = [*self.last_call[:position], _another(value), *self.last_call[position + 1 :]]
+                if self._alike(answer, changed) and not self._alike(solution, changed):
+                    return f"Your function gives the same whatever {name} is."
+        return None
+
+    def _alike(self, function: Callable, arguments: Iterable[Any]) -> bool:
+        """Whether a function gives the same for these arguments as for those of the last call."""
+        return _same(function(*_copy(self.last_call)), function(*_copy(tuple(arguments))))
+
+
+def require_kind(result: Any, expected: Any) -> None:
+    """Refuse a result of another type, shape or dtype; an object that merely claims to be equal is no tensor."""
+    if expected is None:
+        return
+    if result is None:
+        raise WrongAnswerError("Your function returns nothing: has it a return?")
+    if isinstance(expected, Tensor):
+        if type(result) not in (Tensor, nn.Parameter):
+            raise WrongAnswerError(f"Your function should return a torch.Tensor, but a {type(result).__name__} came.")
+        if result.shape != expected.shape:
+            raise WrongAnswerError(f"The shape should be {tuple(expected.shape)}, but it is {tuple(result.shape)}.")
+        if result.dtype != expected.dtype:
+            raise WrongAnswerError(
+                f"The dtype should be {expected.dtype}, but it is {result.dtype}: convert with .to(…)."
+            )
+        if result.layout != expected.layout:
+            raise WrongAnswerError(f"The tensor should be a dense one, but it is {result.layout}: use .to_dense().")
+        if result.device != expected.device:
+            raise WrongAnswerError(
+                f"The result should be on the inputs' device, {expected.device}, but it is on {result.device}."
+            )
+    elif type(result) is not type(expected):
+        wanted = type(expected).__name__
+        raise WrongAnswerError(f"Your function should return a {wanted}, but a {type(result).__name__} came.")
+    elif isinstance(expected, list | tuple):
+        # How long it should be is for the trials to say, which know the usual mistakes.
+        wanted = _kinds(expected)
+        strange = _kinds(result) - wanted
+        if wanted and strange:
+            raise WrongAnswerError(
+                f"The {type(result).__name__} should hold Python {_listed(wanted)}, but it holds {_listed(strange)}."
+            )
+
+
+def _copy(value: Any) -> Any:
+    """A copy whose tensors share no memory with the original; a generator's copy draws the same numbers."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, torch.Generator):
+        generator = torch.Generator()
+        generator.set_state(value.get_state())
+        return generator
+    if isinstance(value, NoiseSchedule):
+        return NoiseSchedule(value.alpha_bar.clone())
+    if isinstance(value, nn.Module):
+        return copy.deepcopy(value)
+    if isinstance(value, tuple):
+        parts = [_copy(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, list):
+        return [_copy(part) for part in value]
+    return value
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Whether nothing has changed, bit for bit."""
+    if isinstance(old, Tensor):
+        alike = old.shape == new.shape and old.dtype == new.dtype
+        return alike and bool(((old == new) | (old.isnan() & new.isnan())).all())
+    if isinstance(old, NoiseSchedule):
+        return _same(old.alpha_bar, new.alpha_bar)
+    if isinstance(old, nn.Module):
+        return _same([*old.state_dict().values()], [*new.state_dict().values()])
+    if isinstance(old, tuple | list):
+        return len(old) == len(new) and all(map(_same, old, new))
+    return old == new if isinstance(old, str | float | int) else True
+
+
+def _another(value: Any) -> Any:
+    """A value in the place of an argument, of the same kind and as good; the same one of what has no such other."""
+    if isinstance(value, torch.Generator):
+        return torch.Generator().manual_seed(value.initial_seed() + 1)
+    if isinstance(value, NoiseSchedule):
+        return NoiseSchedule(value.alpha_bar**2)
+    if isinstance(value, float) or (isinstance(value, Tensor) and value.is_floating_point()):
+        return 0.9 * value
+    if isinstance(value, Tensor) and value.ndim > 0:
+        return value.flip(0)
+    return value
+
+
+def kind_of(value: Any) -> str:
+    """What something is, for a sentence."""
+    if type(value) is Tensor:
+        grad = ", with gradients" if value.requires_grad else ""
+        return f"a tensor of shape {tuple(value.shape)} and dtype {value.dtype}{grad}"
+    if isinstance(value, list | tuple):
+        holding = f", holding {_listed(_kinds(value))}" if value else ""
+        return f"a {type(value).__name__} of length {len(value)}{holding}"
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _kinds(values: Iterable[Any]) -> set[str]:
+    return {f"{type(value).__name__}s" for value in values}
+
+
+def _listed(names: set[str]) -> str:
+    return " and ".join(sorted(names))
+
+
+def example_of(got: Tensor, wanted: Tensor) -> str:
+    """The number that is furthest off, for the learner to think about."""
+    if got.shape != wanted.shape or got.dtype == torch.bool:  # of yes and no, the trial's own words say more
+        return ""
+    got, wanted = got.double().flatten(), wanted.double().flatten()
+    worst = int((got - wanted).abs().nan_to_num(nan=torch.inf).argmax())
+    if got[worst].isnan() and not wanted[worst].isnan():
+        return "For one input it gives nan, not a number: is something divided by 0, or the root of less than 0 taken?"
+    return f"For one input it gives {got[worst].item():.4g}, where {wanted[worst].item():.4g} is right."
