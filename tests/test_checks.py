@@ -506,7 +506,7 @@ def test_the_courses_own_solution_is_taken_for_what_it_is(exercise, capsys):
 
 def test_the_librarys_function_that_does_the_same_is_no_answer_either(capsys):
     check("01.5", lambda T: NoiseSchedule.cosine(T).alpha_bar)
-    assert "the course's own cosine" in capsys.readouterr().out
+    assert "the course's own NoiseSchedule.cosine" in capsys.readouterr().out
     check("01.1", lambda x_prev, beta, eps: forward_step(x_prev, beta, eps))
     assert "the course's own forward_step" in capsys.readouterr().out
 
