@@ -61,17 +61,30 @@ class LazyPrediction:
         return self._denoiser(x, t, self._cond)
 
 
-class Step(NamedTuple):
-    """One moment of sampling.
-
-    t is the time, x the picture x_t, pred what the denoiser says of it (None at the end), and previous the moment before,
-    which has its own, for rules that look further back; ``sample`` remembers three.
-    """
-
+class _Moment(NamedTuple):
     t: float | Tensor
     x: Tensor
     pred: Prediction | LazyPrediction | None
+
+
+class Step(_Moment):
+    """One moment of sampling: the time t, the picture x = x_t, and what the denoiser says of it (None at the end).
+
+    ``previous`` is the moment before, which has its own, for rules that look further back; ``sample`` remembers three.
+    """
+
     previous: "Step | None" = None
+
+    def __new__(
+        cls,
+        t: float | Tensor,
+        x: Tensor,
+        pred: Prediction | LazyPrediction | None,
+        previous: "Step | None" = None,
+    ) -> "Step":
+        step = super().__new__(cls, t, x, pred)
+        step.previous = previous  # beside the tuple, which is unpacked as three
+        return step
 
 
 Rule = Callable[[Schedule, Step, float | Tensor, Step | None, Generators], Tensor]
@@ -264,7 +277,7 @@ def _remembered(step: Step | None, count: int) -> Step | None:
     """A step with no more than ``count`` moments in its memory, itself among them: a long walk would fill the computer's."""
     if step is None or count == 0:
         return None
-    return step._replace(previous=_remembered(step.previous, count - 1))
+    return Step(*step, _remembered(step.previous, count - 1))
 
 
 def _checked_times(schedule: Schedule, times: Sequence[float | Tensor]) -> list[float | Tensor]:
