@@ -25,6 +25,11 @@ def heading(path):
     return cells(path)[0].source.splitlines()[0].removeprefix("# ")
 
 
+def test_the_readme_lists_the_notebooks_that_are_there():
+    assert re.findall(r"^\|.*\(notebooks/(\S+)\)", README, flags=re.MULTILINE) == [path.name for path in NOTEBOOKS]
+    assert len({path.name[:2] for path in NOTEBOOKS}) == len(NOTEBOOKS) >= 8
+
+
 # --- from one to the next ---------------------------------------------------------------------------------------------
 
 

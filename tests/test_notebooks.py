@@ -26,19 +26,6 @@ def cells(path, kind):
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
 
 
-def test_the_notebooks_of_the_map_are_there():
-    assert [path.stem for path in NOTEBOOKS] == [
-        "00_start_here",
-        "01_forward_step",
-        "02_training",
-        "03_ddim",
-        "04_latent_diffusion",
-        "05_text_conditioning",
-        "06_guidance",
-        "10_practice",
-    ]
-
-
 @each_notebook
 def test_saved_as_run_from_top_to_bottom_without_errors(path):
     code = cells(path, "code")

@@ -1083,7 +1083,7 @@ def scenes_forgotten(vae, denoiser, noise, times, cond):
 
 @wrong("04.5", "course's own draw_scenes_from_noise")
 def scenes_of_the_course(vae, denoiser, noise, times, cond):
-    from course_lib.classroom.exercises.latent import draw_scenes_from_noise
+    from course_lib.classroom.exercises.notebook_04 import draw_scenes_from_noise
 
     return draw_scenes_from_noise(vae, denoiser, noise, times, cond)
 

@@ -781,5 +781,3 @@ INVERTED_AVERAGE = BugHunt(
         "Choose `old` and `new` so that you can read off the shares: 1 and 0, say.",
     ),
 )
-
-EXERCISES = (NOISE_LOSS, FROM_EPS, FROM_V, DROP_LABELS, UPDATE_EMA, INVERTED_AVERAGE)

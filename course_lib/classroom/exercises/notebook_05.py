@@ -619,5 +619,3 @@ PROMPT_TO_PICTURE = Exercise(
         prompts_not_clamped,
     ),
 )
-
-EXERCISES = (ATTENTION, MASK, WRONG_AXIS, CONTRASTIVE, PROMPT_TO_PICTURE)

@@ -452,5 +452,3 @@ OFF_BY_ONE = BugHunt(
     ),
     forbidden=(Guided.__call__,),
 )
-
-EXERCISES = (DROPPED, FORMULA, ONE_CALL, OFF_BY_ONE)

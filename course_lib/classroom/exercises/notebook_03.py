@@ -755,6 +755,3 @@ DDIM_STEP = Exercise(
         ddim_jumps_to_the_end,
     ),
 )
-
-
-EXERCISES = (DDPM_STEP, NOISE_AT_THE_END, LOOP, TIMES, DDIM_STEP)

@@ -602,6 +602,3 @@ LATENT_DIFFUSION = Exercise(
         pictures_decoded_on_the_way,
     ),
 )
-
-
-EXERCISES = (KL_DIVERGENCE, DRAW, NORMALISED, NORMALISED_BACK, LATENT_DIFFUSION)

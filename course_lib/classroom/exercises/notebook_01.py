@@ -477,5 +477,3 @@ COSINE = Exercise(
         cosine_backwards,
     ),
 )
-
-EXERCISES = (FORWARD_STEP, ALPHA_BAR, CLOSED_FORM, UNIFORM_NOISE, COSINE)
