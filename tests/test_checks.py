@@ -17,7 +17,9 @@ import time
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
+from answers import RIGHT
+from answers.notebook_01 import forward_with_math, jump_by_views
+from answers.notebook_03 import ddpm_by_the_paper
 
 from course_lib.classroom import checks
 from course_lib.classroom.checks import check, find, hints, show_answer, show_source
@@ -26,389 +28,17 @@ from course_lib.classroom.exercises import EXERCISES
 from course_lib.classroom.progress import progress
 from course_lib.classroom.self_check import load_questions
 from course_lib.classroom.ticks import progress_file, record, ticks
-from course_lib.denoisers import Prediction
-from course_lib.forward import add_noise, forward_step, noise_like
-from course_lib.sampling import Step, last, sample
+from course_lib.forward import add_noise, forward_step
 from course_lib.schedules import NoiseSchedule
 
 WRITTEN = [each for each in EXERCISES.values() if isinstance(each, Exercise)]
 HUNTS = [each for each in EXERCISES.values() if isinstance(each, BugHunt)]
+FIRST = {answer.exercise: answer.function for answer in reversed(RIGHT)}
+"""A right answer of each exercise."""
 by_id = {"ids": lambda each: getattr(each, "id", getattr(each, "__name__", None))}
 
 
 pytestmark = pytest.mark.usefixtures("own_progress")
-
-
-# --- right answers ----------------------------------------------------------------------------------------------------
-
-
-def forward_by_tensor_roots(x_prev, beta, eps):
-    beta = torch.tensor(beta, dtype=x_prev.dtype)
-    return torch.sqrt(1 - beta) * x_prev + torch.sqrt(beta) * eps
-
-
-def forward_with_math(x_prev, beta, eps):
-    out = x_prev.clone()
-    out *= math.sqrt(1 - beta)
-    out += math.sqrt(beta) * eps
-    return out
-
-
-def alpha_bar_by_loop(beta):
-    left, out = 1.0, []
-    for b in beta.tolist():
-        left *= 1 - b
-        out.append(left)
-    return torch.tensor(out, dtype=beta.dtype)
-
-
-def alpha_bar_by_logarithm(beta):
-    return torch.exp(torch.cumsum(torch.log1p(-beta), 0))
-
-
-def jump_picture_by_picture(schedule, x_0, t, eps):
-    rows = []
-    for i in range(len(x_0)):
-        a = schedule.alpha_bar[t[i]].item()
-        rows.append(a**0.5 * x_0[i] + (1 - a) ** 0.5 * eps[i])
-    return torch.stack(rows)
-
-
-def jump_by_views(schedule, x_0, t, eps):
-    a = schedule.alpha_bar[t][:, None, None, None].float()
-    return (a.sqrt() * x_0 + (1 - a).sqrt() * eps).to(x_0.dtype)
-
-
-def cosine_in_numpy_style(T):
-    def f(t):
-        return math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
-
-    return torch.tensor([f(t) / f(0) for t in range(T + 1)], dtype=torch.float64)
-
-
-def cosine_by_half_angle(T):
-    angle = (torch.linspace(0, 1, T + 1, dtype=torch.float64) + 0.008) / 1.008 * torch.pi
-    f = (1 + angle.cos()) / 2
-    return f / f[0]
-
-
-def loss_by_hand(net, schedule, x_0, t, eps):
-    return ((net(add_noise(schedule, x_0, t, eps), t) - eps) ** 2).mean()
-
-
-def loss_picture_by_picture(net, schedule, x_0, t, eps):
-    said = net(add_noise(schedule, x_0, t, eps), t)
-    return torch.stack([F.mse_loss(a, b) for a, b in zip(said, eps, strict=True)]).mean()
-
-
-def drop_by_mask(labels, null_class, probability, generator=None):
-    out = labels.clone()
-    out[torch.rand(len(labels), generator=generator) < probability] = null_class
-    return out
-
-
-def drop_by_coin(labels, null_class, probability, generator=None):
-    coin = torch.bernoulli(torch.full(labels.shape, float(probability)), generator=generator).bool()
-    return labels.masked_fill(coin, null_class)
-
-
-def ema_by_mul_and_add(ema, net, decay):
-    with torch.no_grad():
-        for average, current in zip(ema.parameters(), net.parameters(), strict=True):
-            average.mul_(decay).add_(current, alpha=1 - decay)
-
-
-def ema_by_state(ema, net, decay):
-    new = net.state_dict()
-    ema.load_state_dict({name: decay * old + (1 - decay) * new[name] for name, old in ema.state_dict().items()})
-
-
-def picture_from_eps_in_float64(schedule, x_t, t, eps):
-    a = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)
-    return ((x_t.double() - (1 - a).sqrt() * eps.double()) / a.sqrt()).float()
-
-
-def picture_from_eps_by_snr(schedule, x_t, t, eps):
-    a = schedule.alpha_bar[t].float()[:, None, None, None]
-    return x_t / a.sqrt() - (1 / a - 1).sqrt() * eps
-
-
-def picture_from_v_by_angle(schedule, x_t, t, v):
-    angle = torch.acos(schedule.alpha_bar[t].sqrt()).reshape(-1, 1, 1, 1)
-    return (torch.cos(angle) * x_t - torch.sin(angle) * v).to(x_t.dtype)
-
-
-def picture_from_v_row_by_row(schedule, x_t, t, v):
-    a = schedule.alpha_bar[t].tolist()
-    return torch.stack([s**0.5 * x - (1 - s) ** 0.5 * w for s, x, w in zip(a, x_t, v, strict=True)])
-
-
-def times_by_rounding(schedule, steps):
-    return [round(schedule.T * (1 - k / steps)) for k in range(steps + 1)]
-
-
-def times_by_linspace(schedule, steps):
-    return torch.linspace(schedule.T, 0, steps + 1, dtype=torch.float64).round().long().tolist()
-
-
-def ddim_in_three_lines(schedule, now, s, previous=None, generator=None):
-    a = schedule.alpha_bar[s].to(now.x.dtype)
-    return a.sqrt() * now.pred.x_0 + torch.sqrt(1 - a) * now.pred.eps
-
-
-def ddim_unpacking(schedule, now, s, previous, generator):
-    _, _, (x_0, eps) = now
-    signal = math.sqrt(schedule.alpha_bar[s])
-    return signal * x_0 + math.sqrt(1 - signal**2) * eps
-
-
-def ddpm_by_the_paper(schedule, now, s, previous=None, generator=None):
-    a_t, a_s = float(schedule.alpha_bar[now.t]), float(schedule.alpha_bar[s])
-    alpha = a_t / a_s
-    mean = (math.sqrt(a_s) * (1 - alpha) * now.pred.x_0 + math.sqrt(alpha) * (1 - a_s) * now.x) / (1 - a_t)
-    sigma = math.sqrt((1 - a_s) / (1 - a_t) * (1 - alpha))
-    return mean + sigma * torch.randn(now.x.shape, generator=generator)
-
-
-def ddpm_from_eps(schedule, now, s, previous=None, generator=None):
-    a_t, a_s = float(schedule.alpha_bar[now.t]), float(schedule.alpha_bar[s])
-    alpha = a_t / a_s
-    mean = (now.x - (1 - alpha) / math.sqrt(1 - a_t) * now.pred.eps) / math.sqrt(alpha)
-    return mean + math.sqrt((1 - a_s) / (1 - a_t) * (1 - alpha)) * torch.empty_like(now.x).normal_(generator=generator)
-
-
-def ddpm_with_an_exception_at_the_end(schedule, now, s, previous=None, generator=None):
-    if s == 0:
-        return now.pred.x_0.clone()
-    return ddpm_by_the_paper(schedule, now, s, previous, generator)
-
-
-def draw_by_index(denoiser, x, times, rule):
-    for i in range(len(times) - 1):
-        pred = denoiser(x, times[i])
-        x = rule(denoiser.schedule, Step(times[i], x, pred), times[i + 1], None, None)
-    return x
-
-
-def draw_recursively(denoiser, x, times, rule):
-    if len(times) == 1:
-        return x
-    now = Step(t=times[0], x=x, pred=denoiser(x, times[0], None))
-    return draw_recursively(denoiser, rule(denoiser.schedule, now, times[1], None, None), times[1:], rule)
-
-
-def hunt_uniform_by_sign(make_noisy):
-    assert (make_noisy(torch.zeros(1000), 0.5) < 0).any(), "noise is sometimes negative"
-
-
-def hunt_uniform_by_mean(make_noisy):
-    drift = make_noisy(torch.full((50_000,), 2.0), 0.25).mean() - 1
-    assert drift.abs() < 0.05
-
-
-def hunt_average_by_limit(average):
-    value = torch.tensor(1.0)
-    for _ in range(10):
-        value = average(value, torch.tensor(0.0), 0.99)
-    assert value > 0.8
-
-
-def hunt_average_by_equality(average):
-    assert average(2.0, 4.0, 0.75) == 2.5
-
-
-def hunt_noise_by_two_seeds(step):
-    schedule = NoiseSchedule.linear()
-    now = Step(1, torch.ones(1, 1, 4, 4), Prediction(torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)))
-    a, b = (step(schedule, now, 0, torch.Generator().manual_seed(seed)) for seed in (1, 2))
-    assert torch.allclose(a, b, atol=1e-6)
-
-
-def hunt_noise_by_spread(step):
-    schedule = NoiseSchedule.linear(10)
-    now = Step(5, torch.ones(1, 1, 30, 30), Prediction(torch.zeros(1, 1, 30, 30), torch.ones(1, 1, 30, 30)))
-    assert step(schedule, now, 0, None).std() < 1e-6
-
-
-def kl_as_a_sum(posterior):
-    return -0.5 * (1 + posterior.log_var - posterior.mean.pow(2) - posterior.log_var.exp())
-
-
-def kl_by_torch(posterior):
-    normal = torch.distributions.Normal(posterior.mean, (0.5 * posterior.log_var).exp())
-    return torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0))
-
-
-def draw_by_randn(posterior, generator=None):
-    noise = torch.randn(posterior.mean.shape, generator=generator)
-    return posterior.mean + posterior.log_var.exp().sqrt() * noise
-
-
-def draw_by_addcmul(posterior, generator=None):
-    return torch.addcmul(posterior.mean, (posterior.log_var / 2).exp(), noise_like(posterior.mean, generator))
-
-
-def hunt_back_by_hand(back_to_latents):
-    assert torch.equal(back_to_latents(torch.tensor([2.0]), torch.tensor(3.0), torch.tensor(5.0)), torch.tensor([13.0]))
-
-
-def hunt_back_by_zero(back_to_latents):
-    mean, std = torch.tensor(4.0), torch.tensor(2.5)
-    if (back_to_latents(torch.zeros(3), mean, std) - mean).abs().max() > 1e-5:
-        raise AssertionError("zero should come back as the mean")
-
-
-def normalised_by_channel(latents):
-    out = torch.empty_like(latents)
-    for c in range(latents.shape[1]):
-        out[:, c] = (latents[:, c] - latents[:, c].mean()) / latents[:, c].std()
-    return out
-
-
-def normalised_by_views(latents):
-    rows = latents.transpose(0, 1).flatten(1)
-    mean, std = rows.mean(dim=1), rows.std(dim=1)
-    return (latents - mean[:, None, None]) / std[:, None, None]
-
-
-def pictures_step_by_step(vae, denoiser, noise, times, cond):
-    for step in sample(denoiser, noise, times, cond=cond):
-        z = step.x
-    return vae.decode(z * vae.latent_std + vae.latent_mean).clamp(-1, 1)
-
-
-def pictures_in_one_line(vae, denoiser, noise, times, cond):
-    return vae.to_pictures(last(sample(denoiser, noise, times, cond=cond)))
-
-
-def attend_row_by_row(q, k, v):
-    return torch.stack([torch.softmax(k @ row / row.shape[0] ** 0.5, dim=0) @ v for row in q])
-
-
-def attend_by_torch(q, k, v):
-    return torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None])[0]
-
-
-def masked_by_adding(scores, known):
-    return torch.softmax(scores + torch.where(known, 0.0, -torch.inf)[:, None], dim=-1)
-
-
-def masked_and_shared_out(scores, known):
-    weights = scores.softmax(dim=-1) * known[:, None]
-    return weights / weights.sum(dim=-1, keepdim=True)
-
-
-def clip_loss_by_logarithms(pictures, texts, scale):
-    logits = scale * pictures @ texts.T
-    return -(logits.log_softmax(1).diagonal().mean() + logits.log_softmax(0).diagonal().mean()) / 2
-
-
-def clip_loss_by_loop(pictures, texts, scale):
-    total = 0
-    for i in range(len(pictures)):
-        total = total - (scale * texts @ pictures[i]).softmax(0)[i].log()
-        total = total - (scale * pictures @ texts[i]).softmax(0)[i].log()
-    return total / 2 / len(pictures)
-
-
-def hunt_axis_by_one_word(weights_of_words):
-    assert torch.equal(weights_of_words(torch.randn(1, 4, 1)), torch.ones(1, 4, 1))
-
-
-def hunt_axis_by_one_position(weights_of_words):
-    assert weights_of_words(torch.tensor([[[0.0, 5.0]]]))[0, 0, 0] < 0.1
-
-
-def prompts_step_by_step(prompts, encoder, denoiser, vae, noise, times):
-    for step in sample(denoiser, noise, times, cond=encoder.encode(prompts)):
-        z = step.x
-    return vae.to_pictures(z)
-
-
-def prompts_in_one_line(prompts, encoder, denoiser, vae, noise, times):
-    return vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts))))
-
-
-def guide_by_lerp(eps_uncond, eps_cond, w):
-    return torch.lerp(eps_uncond, eps_cond, w)
-
-
-def guide_by_shares(eps_uncond, eps_cond, w):
-    return w * eps_cond + (1 - w) * eps_uncond
-
-
-def drop_by_loop(captions, probability, generator):
-    return [one if torch.rand((), generator=generator) >= probability else "" for one in captions]
-
-
-def drop_by_bernoulli(captions, probability, generator):
-    gone = torch.bernoulli(torch.full((len(captions),), probability), generator=generator).bool()
-    return ["" if gone[place] else one for place, one in enumerate(captions)]
-
-
-def one_call_conditional_first(denoiser, x_t, t, cond, uncond, w):
-    eps = denoiser(x_t.repeat(2, 1, 1, 1), t, torch.cat([cond, uncond])).eps
-    return eps[len(x_t) :] + w * (eps[: len(x_t)] - eps[len(x_t) :])
-
-
-def one_call_by_shares(denoiser, x_t, t, cond, uncond, w):
-    a, b = denoiser(torch.cat([x_t, x_t]), t, torch.cat([uncond, cond])).eps.chunk(2)
-    return (1 - w) * a + w * b
-
-
-def hunt_scale_by_numbers(guided):
-    assert guided(torch.tensor(2.0), torch.tensor(3.0), 3.0) == 5
-
-
-def hunt_scale_by_zero(guided):
-    assert guided(torch.tensor(2.0), torch.tensor(3.0), 0.0) == 2
-
-
-RIGHT = {
-    "01.1": [forward_by_tensor_roots, forward_with_math],
-    "01.2": [alpha_bar_by_loop, alpha_bar_by_logarithm],
-    "01.3": [jump_picture_by_picture, jump_by_views],
-    "01.4": [hunt_uniform_by_sign, hunt_uniform_by_mean],
-    "01.5": [cosine_in_numpy_style, cosine_by_half_angle],
-    "02.1": [loss_by_hand, loss_picture_by_picture],
-    "02.4": [drop_by_mask, drop_by_coin],
-    "02.5": [ema_by_mul_and_add, ema_by_state],
-    "02.2": [picture_from_eps_in_float64, picture_from_eps_by_snr],
-    "02.3": [picture_from_v_by_angle, picture_from_v_row_by_row],
-    "02.6": [hunt_average_by_limit, hunt_average_by_equality],
-    "03.1": [ddpm_by_the_paper, ddpm_from_eps, ddpm_with_an_exception_at_the_end],
-    "03.2": [hunt_noise_by_two_seeds, hunt_noise_by_spread],
-    "03.3": [draw_by_index, draw_recursively],
-    "03.4": [times_by_rounding, times_by_linspace],
-    "03.5": [ddim_in_three_lines, ddim_unpacking],
-    "04.1": [kl_as_a_sum, kl_by_torch],
-    "04.2": [draw_by_randn, draw_by_addcmul],
-    "04.3": [normalised_by_channel, normalised_by_views],
-    "04.4": [hunt_back_by_hand, hunt_back_by_zero],
-    "04.5": [pictures_step_by_step, pictures_in_one_line],
-    "05.1": [attend_row_by_row, attend_by_torch],
-    "05.2": [masked_by_adding, masked_and_shared_out],
-    "05.4": [clip_loss_by_logarithms, clip_loss_by_loop],
-    "05.3": [hunt_axis_by_one_word, hunt_axis_by_one_position],
-    "05.5": [prompts_step_by_step, prompts_in_one_line],
-    "06.1": [drop_by_loop, drop_by_bernoulli],
-    "06.2": [guide_by_lerp, guide_by_shares],
-    "06.3": [one_call_conditional_first, one_call_by_shares],
-    "06.4": [hunt_scale_by_numbers, hunt_scale_by_zero],
-}
-
-
-@pytest.mark.parametrize(
-    ("exercise_id", "answer"), [(number, answer) for number, answers in RIGHT.items() for answer in answers], **by_id
-)
-def test_a_right_answer_passes_however_it_is_written(exercise_id, answer, capsys):
-    assert check(exercise_id, answer) is answer
-    assert capsys.readouterr().out.startswith(f"✓ Right · {exercise_id}")
-    assert ticks() == {exercise_id: "done"}
-
-
-def test_every_exercise_has_right_answers_here():
-    assert RIGHT.keys() == EXERCISES.keys()
 
 
 def test_a_run_through_first_untouched_then_solved(shown):
@@ -417,8 +47,8 @@ def test_a_run_through_first_untouched_then_solved(shown):
     progress()
     assert shown[-1]["text/markdown"].count("○ open") == len(EXERCISES)
     assert f"0 of {len(load_questions())} self-check questions" in shown[-1]["text/markdown"]
-    for exercise_id, answers in RIGHT.items():
-        assert check(exercise_id, answers[0]) is answers[0]
+    for exercise_id, answer in FIRST.items():
+        assert check(exercise_id, answer) is answer
     progress()
     assert shown[-1]["text/markdown"].count("✓ done") == len(EXERCISES)
 
@@ -513,7 +143,7 @@ def test_the_librarys_function_that_does_the_same_is_no_answer_either(capsys):
 
 @pytest.mark.parametrize("exercise_id", ["01.1", "01.3", "02.2", "03.5"])
 def test_a_wrong_dtype_is_named(exercise_id, capsys):
-    check(exercise_id, lambda *arguments: RIGHT[exercise_id][0](*arguments).half())
+    check(exercise_id, lambda *arguments: FIRST[exercise_id](*arguments).half())
     assert "The dtype should be torch.float32, but it is torch.float16" in capsys.readouterr().out
 
 

@@ -5,6 +5,8 @@ One file a notebook. A right answer is a function under ``@right("01.1")``; a wr
 """
 
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -36,3 +38,7 @@ def _collect(answers: list[Answer], exercise: str, told: tuple[str, ...]) -> Cal
         return function
 
     return collect
+
+
+for _path in sorted(Path(__file__).parent.glob("notebook_*.py")):
+    import_module(f"{__name__}.{_path.stem}")

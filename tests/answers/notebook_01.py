@@ -19,6 +19,20 @@ from course_lib.schedules import NoiseSchedule
 
 
 @right("01.1")
+def forward_by_tensor_roots(x_prev, beta, eps):
+    beta = torch.tensor(beta, dtype=x_prev.dtype)
+    return torch.sqrt(1 - beta) * x_prev + torch.sqrt(beta) * eps
+
+
+@right("01.1")
+def forward_with_math(x_prev, beta, eps):
+    out = x_prev.clone()
+    out *= math.sqrt(1 - beta)
+    out += math.sqrt(beta) * eps
+    return out
+
+
+@right("01.1")
 def roots_by_power(x_prev, beta, eps):
     return x_prev * (1 - beta) ** 0.5 + eps * beta**0.5
 
@@ -230,6 +244,20 @@ def root_of_a_number_by_torch(x_prev, beta, eps):
 
 
 @right("01.2")
+def alpha_bar_by_loop(beta):
+    left, out = 1.0, []
+    for b in beta.tolist():
+        left *= 1 - b
+        out.append(left)
+    return torch.tensor(out, dtype=beta.dtype)
+
+
+@right("01.2")
+def alpha_bar_by_logarithm(beta):
+    return torch.exp(torch.cumsum(torch.log1p(-beta), 0))
+
+
+@right("01.2")
 def running_product(beta):
     return torch.cumprod(1 - beta, 0)
 
@@ -416,6 +444,21 @@ def the_list_of_the_first_trial(beta):
 
 
 # --- 01.3 the closed form: right --------------------------------------------------------------------------------------
+
+
+@right("01.3")
+def jump_picture_by_picture(schedule, x_0, t, eps):
+    rows = []
+    for i in range(len(x_0)):
+        a = schedule.alpha_bar[t[i]].item()
+        rows.append(a**0.5 * x_0[i] + (1 - a) ** 0.5 * eps[i])
+    return torch.stack(rows)
+
+
+@right("01.3")
+def jump_by_views(schedule, x_0, t, eps):
+    a = schedule.alpha_bar[t][:, None, None, None].float()
+    return (a.sqrt() * x_0 + (1 - a).sqrt() * eps).to(x_0.dtype)
 
 
 @right("01.3")
@@ -654,6 +697,17 @@ def betas_summed(schedule, x_0, t, eps):
 
 
 @right("01.4")
+def hunt_uniform_by_sign(make_noisy):
+    assert (make_noisy(torch.zeros(1000), 0.5) < 0).any(), "noise is sometimes negative"
+
+
+@right("01.4")
+def hunt_uniform_by_mean(make_noisy):
+    drift = make_noisy(torch.full((50_000,), 2.0), 0.25).mean() - 1
+    assert drift.abs() < 0.05
+
+
+@right("01.4")
 def noise_is_negative_half_of_the_time(make_noisy):
     below = (make_noisy(torch.zeros(20_000), 0.0) < 0).float().mean().item()
     assert 0.45 < below < 0.55, below
@@ -867,6 +921,21 @@ def with_three_arguments(make_noisy):
 
 
 # --- 01.5 the cosine schedule: right ----------------------------------------------------------------------------------
+
+
+@right("01.5")
+def cosine_in_numpy_style(T):
+    def f(t):
+        return math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    return torch.tensor([f(t) / f(0) for t in range(T + 1)], dtype=torch.float64)
+
+
+@right("01.5")
+def cosine_by_half_angle(T):
+    angle = (torch.linspace(0, 1, T + 1, dtype=torch.float64) + 0.008) / 1.008 * torch.pi
+    f = (1 + angle.cos()) / 2
+    return f / f[0]
 
 
 @right("01.5")

@@ -21,6 +21,17 @@ from course_lib.schedules import NoiseSchedule
 
 
 @right("02.1")
+def loss_by_hand(net, schedule, x_0, t, eps):
+    return ((net(add_noise(schedule, x_0, t, eps), t) - eps) ** 2).mean()
+
+
+@right("02.1")
+def loss_picture_by_picture(net, schedule, x_0, t, eps):
+    said = net(add_noise(schedule, x_0, t, eps), t)
+    return torch.stack([F.mse_loss(a, b) for a, b in zip(said, eps, strict=True)]).mean()
+
+
+@right("02.1")
 def in_one_line(net, schedule, x_0, t, eps):
     return F.mse_loss(net(add_noise(schedule, x_0, t, eps), t), eps)
 
@@ -265,6 +276,18 @@ def picture_destroyed(net, schedule, x_0, t, eps):
 
 
 @right("02.2")
+def picture_from_eps_in_float64(schedule, x_t, t, eps):
+    a = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)
+    return ((x_t.double() - (1 - a).sqrt() * eps.double()) / a.sqrt()).float()
+
+
+@right("02.2")
+def picture_from_eps_by_snr(schedule, x_t, t, eps):
+    a = schedule.alpha_bar[t].float()[:, None, None, None]
+    return x_t / a.sqrt() - (1 / a - 1).sqrt() * eps
+
+
+@right("02.2")
 def solved(schedule, x_t, t, eps):
     a = schedule.alpha_bar[t].view(-1, 1, 1, 1)
     return ((x_t - (1 - a).sqrt() * eps) / a.sqrt()).to(x_t.dtype)
@@ -483,6 +506,18 @@ def pictures_in_a_list(schedule, x_t, t, eps):
 
 
 @right("02.3")
+def picture_from_v_by_angle(schedule, x_t, t, v):
+    angle = torch.acos(schedule.alpha_bar[t].sqrt()).reshape(-1, 1, 1, 1)
+    return (torch.cos(angle) * x_t - torch.sin(angle) * v).to(x_t.dtype)
+
+
+@right("02.3")
+def picture_from_v_row_by_row(schedule, x_t, t, v):
+    a = schedule.alpha_bar[t].tolist()
+    return torch.stack([s**0.5 * x - (1 - s) ** 0.5 * w for s, x, w in zip(a, x_t, v, strict=True)])
+
+
+@right("02.3")
 def rotated(schedule, x_t, t, v):
     a = schedule.alpha_bar[t].view(-1, 1, 1, 1)
     return (a.sqrt() * x_t - (1 - a).sqrt() * v).to(x_t.dtype)
@@ -684,6 +719,19 @@ def on_paper_only(schedule, x_t, t, v):
 
 
 # --- 02.4 dropping labels: right --------------------------------------------------------------------------------------
+
+
+@right("02.4")
+def drop_by_mask(labels, null_class, probability, generator=None):
+    out = labels.clone()
+    out[torch.rand(len(labels), generator=generator) < probability] = null_class
+    return out
+
+
+@right("02.4")
+def drop_by_coin(labels, null_class, probability, generator=None):
+    coin = torch.bernoulli(torch.full(labels.shape, float(probability)), generator=generator).bool()
+    return labels.masked_fill(coin, null_class)
 
 
 @right("02.4")
@@ -926,6 +974,19 @@ def generator_taken_for_granted(labels, null_class, probability, generator=None)
 
 
 @right("02.5")
+def ema_by_mul_and_add(ema, net, decay):
+    with torch.no_grad():
+        for average, current in zip(ema.parameters(), net.parameters(), strict=True):
+            average.mul_(decay).add_(current, alpha=1 - decay)
+
+
+@right("02.5")
+def ema_by_state(ema, net, decay):
+    new = net.state_dict()
+    ema.load_state_dict({name: decay * old + (1 - decay) * new[name] for name, old in ema.state_dict().items()})
+
+
+@right("02.5")
 @torch.no_grad()
 def by_lerp(ema, net, decay):
     for average, current in zip(ema.parameters(), net.parameters(), strict=True):
@@ -1147,6 +1208,19 @@ def old_average_used_twice(ema, net, decay):
 
 
 # --- 02.6 bug hunt: right ---------------------------------------------------------------------------------------------
+
+
+@right("02.6")
+def hunt_average_by_limit(average):
+    value = torch.tensor(1.0)
+    for _ in range(10):
+        value = average(value, torch.tensor(0.0), 0.99)
+    assert value > 0.8
+
+
+@right("02.6")
+def hunt_average_by_equality(average):
+    assert average(2.0, 4.0, 0.75) == 2.5
 
 
 @right("02.6")

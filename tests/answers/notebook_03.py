@@ -19,6 +19,30 @@ from course_lib.schedules import NoiseSchedule
 
 
 @right("03.1")
+def ddpm_by_the_paper(schedule, now, s, previous=None, generator=None):
+    a_t, a_s = float(schedule.alpha_bar[now.t]), float(schedule.alpha_bar[s])
+    alpha = a_t / a_s
+    mean = (math.sqrt(a_s) * (1 - alpha) * now.pred.x_0 + math.sqrt(alpha) * (1 - a_s) * now.x) / (1 - a_t)
+    sigma = math.sqrt((1 - a_s) / (1 - a_t) * (1 - alpha))
+    return mean + sigma * torch.randn(now.x.shape, generator=generator)
+
+
+@right("03.1")
+def ddpm_from_eps(schedule, now, s, previous=None, generator=None):
+    a_t, a_s = float(schedule.alpha_bar[now.t]), float(schedule.alpha_bar[s])
+    alpha = a_t / a_s
+    mean = (now.x - (1 - alpha) / math.sqrt(1 - a_t) * now.pred.eps) / math.sqrt(alpha)
+    return mean + math.sqrt((1 - a_s) / (1 - a_t) * (1 - alpha)) * torch.empty_like(now.x).normal_(generator=generator)
+
+
+@right("03.1")
+def ddpm_with_an_exception_at_the_end(schedule, now, s, previous=None, generator=None):
+    if s == 0:
+        return now.pred.x_0.clone()
+    return ddpm_by_the_paper(schedule, now, s, previous, generator)
+
+
+@right("03.1")
 def ddpm_in_tensors(schedule, now, s, previous=None, generator=None):
     a_t, a_s = schedule.alpha_bar[now.t], schedule.alpha_bar[s]
     beta = 1 - a_t / a_s
@@ -315,6 +339,21 @@ def ddpm_without_noise_unless_asked(schedule, now, s, previous=None, generator=N
 # --- 03.2 -------------------------------------------------------------------------------------------------------------
 
 
+@right("03.2")
+def hunt_noise_by_two_seeds(step):
+    schedule = NoiseSchedule.linear()
+    now = Step(1, torch.ones(1, 1, 4, 4), Prediction(torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)))
+    a, b = (step(schedule, now, 0, torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    assert torch.allclose(a, b, atol=1e-6)
+
+
+@right("03.2")
+def hunt_noise_by_spread(step):
+    schedule = NoiseSchedule.linear(10)
+    now = Step(5, torch.ones(1, 1, 30, 30), Prediction(torch.zeros(1, 1, 30, 30), torch.ones(1, 1, 30, 30)))
+    assert step(schedule, now, 0, None).std() < 1e-6
+
+
 def a_moment(t=1, x_0=0.25, shape=(2, 1, 8, 8), schedule=None):
     """A moment in the cosine schedule, its guess and its noise."""
     schedule = schedule or NoiseSchedule.cosine()
@@ -518,6 +557,22 @@ def asserts_the_bug(step):
 
 
 # --- 03.3 -------------------------------------------------------------------------------------------------------------
+
+
+@right("03.3")
+def draw_by_index(denoiser, x, times, rule):
+    for i in range(len(times) - 1):
+        pred = denoiser(x, times[i])
+        x = rule(denoiser.schedule, Step(times[i], x, pred), times[i + 1], None, None)
+    return x
+
+
+@right("03.3")
+def draw_recursively(denoiser, x, times, rule):
+    if len(times) == 1:
+        return x
+    now = Step(t=times[0], x=x, pred=denoiser(x, times[0], None))
+    return draw_recursively(denoiser, rule(denoiser.schedule, now, times[1], None, None), times[1:], rule)
 
 
 @right("03.3")
@@ -806,6 +861,11 @@ def loop_that_clips(denoiser, x, times, rule):
 
 
 @right("03.4")
+def times_by_linspace(schedule, steps):
+    return torch.linspace(schedule.T, 0, steps + 1, dtype=torch.float64).round().long().tolist()
+
+
+@right("03.4")
 def times_rounded_up(schedule, steps):
     return [math.ceil(schedule.T * k / steps) for k in range(steps, -1, -1)]
 
@@ -1000,6 +1060,19 @@ def times_that_fail_for_one_step(schedule, steps):
 
 
 # --- 03.5 -------------------------------------------------------------------------------------------------------------
+
+
+@right("03.5")
+def ddim_in_three_lines(schedule, now, s, previous=None, generator=None):
+    a = schedule.alpha_bar[s].to(now.x.dtype)
+    return a.sqrt() * now.pred.x_0 + torch.sqrt(1 - a) * now.pred.eps
+
+
+@right("03.5")
+def ddim_unpacking(schedule, now, s, previous, generator):
+    _, _, (x_0, eps) = now
+    signal = math.sqrt(schedule.alpha_bar[s])
+    return signal * x_0 + math.sqrt(1 - signal**2) * eps
 
 
 @right("03.5")

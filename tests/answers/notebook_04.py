@@ -20,6 +20,17 @@ from course_lib.schedules import NoiseSchedule
 
 
 @right("04.1")
+def kl_as_a_sum(posterior):
+    return -0.5 * (1 + posterior.log_var - posterior.mean.pow(2) - posterior.log_var.exp())
+
+
+@right("04.1")
+def kl_by_torch(posterior):
+    normal = torch.distributions.Normal(posterior.mean, (0.5 * posterior.log_var).exp())
+    return torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0))
+
+
+@right("04.1")
 def kl_by_parts(posterior):
     var = posterior.log_var.exp()
     return (posterior.mean.square() + var - 1 - var.log()) / 2
@@ -228,6 +239,17 @@ def kl_that_never_falls_below(posterior):
 
 
 # --- 04.2 -------------------------------------------------------------------------------------------------------------
+
+
+@right("04.2")
+def draw_by_randn(posterior, generator=None):
+    noise = torch.randn(posterior.mean.shape, generator=generator)
+    return posterior.mean + posterior.log_var.exp().sqrt() * noise
+
+
+@right("04.2")
+def draw_by_addcmul(posterior, generator=None):
+    return torch.addcmul(posterior.mean, (posterior.log_var / 2).exp(), noise_like(posterior.mean, generator))
 
 
 def std_of(posterior):
@@ -487,6 +509,22 @@ def draw_without_generator(posterior):
 
 # --- 04.3 -------------------------------------------------------------------------------------------------------------
 
+
+@right("04.3")
+def normalised_by_channel(latents):
+    out = torch.empty_like(latents)
+    for c in range(latents.shape[1]):
+        out[:, c] = (latents[:, c] - latents[:, c].mean()) / latents[:, c].std()
+    return out
+
+
+@right("04.3")
+def normalised_by_views(latents):
+    rows = latents.transpose(0, 1).flatten(1)
+    mean, std = rows.mean(dim=1), rows.std(dim=1)
+    return (latents - mean[:, None, None]) / std[:, None, None]
+
+
 CHANNELWISE = (0, 2, 3)
 
 
@@ -696,6 +734,18 @@ def normalised_with_its_measures(latents):
 # --- 04.4 -------------------------------------------------------------------------------------------------------------
 
 
+@right("04.4")
+def hunt_back_by_hand(back_to_latents):
+    assert torch.equal(back_to_latents(torch.tensor([2.0]), torch.tensor(3.0), torch.tensor(5.0)), torch.tensor([13.0]))
+
+
+@right("04.4")
+def hunt_back_by_zero(back_to_latents):
+    mean, std = torch.tensor(4.0), torch.tensor(2.5)
+    if (back_to_latents(torch.zeros(3), mean, std) - mean).abs().max() > 1e-5:
+        raise AssertionError("zero should come back as the mean")
+
+
 def some_latents():
     return 4 + 2.5 * torch.randn(3, 4, 5, 5, generator=torch.Generator().manual_seed(0))
 
@@ -873,6 +923,18 @@ def that_asks_the_vae(back_to_latents):
 
 
 # --- 04.5 -------------------------------------------------------------------------------------------------------------
+
+
+@right("04.5")
+def pictures_step_by_step(vae, denoiser, noise, times, cond):
+    for step in sample(denoiser, noise, times, cond=cond):
+        z = step.x
+    return vae.decode(z * vae.latent_std + vae.latent_mean).clamp(-1, 1)
+
+
+@right("04.5")
+def pictures_in_one_line(vae, denoiser, noise, times, cond):
+    return vae.to_pictures(last(sample(denoiser, noise, times, cond=cond)))
 
 
 @right("04.5")

@@ -21,6 +21,16 @@ from course_lib.sampling import Step, ddim_step, ddpm_step, last, sample
 
 
 @right("05.1")
+def attend_row_by_row(q, k, v):
+    return torch.stack([torch.softmax(k @ row / row.shape[0] ** 0.5, dim=0) @ v for row in q])
+
+
+@right("05.1")
+def attend_by_torch(q, k, v):
+    return torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None])[0]
+
+
+@right("05.1")
 def heard_by_einsum(q, k, v):
     scores = torch.einsum("nd,ld->nl", q, k).div(math.sqrt(q.size(1)))
     return torch.einsum("nl,ld->nd", scores.softmax(1), v)
@@ -203,6 +213,17 @@ def heard_and_squeezed(q, k, v):
 
 
 @right("05.2")
+def masked_by_adding(scores, known):
+    return torch.softmax(scores + torch.where(known, 0.0, -torch.inf)[:, None], dim=-1)
+
+
+@right("05.2")
+def masked_and_shared_out(scores, known):
+    weights = scores.softmax(dim=-1) * known[:, None]
+    return weights / weights.sum(dim=-1, keepdim=True)
+
+
+@right("05.2")
 def weights_with_a_billion(scores, known):
     return F.softmax(scores.masked_fill(known.unsqueeze(1).logical_not(), -1e9), dim=2)
 
@@ -368,6 +389,16 @@ def weights_are_the_mask(scores, known):
 
 
 @right("05.3")
+def hunt_axis_by_one_word(weights_of_words):
+    assert torch.equal(weights_of_words(torch.randn(1, 4, 1)), torch.ones(1, 4, 1))
+
+
+@right("05.3")
+def hunt_axis_by_one_position(weights_of_words):
+    assert weights_of_words(torch.tensor([[[0.0, 5.0]]]))[0, 0, 0] < 0.1
+
+
+@right("05.3")
 def hunt_rows_by_number(weights_of_words):
     scores = torch.tensor([[[1.0, 2.0, 3.0], [0.0, 0.0, 5.0]]])
     for row in weights_of_words(scores)[0]:
@@ -528,6 +559,21 @@ def hunt_for_a_nonempty_message(weights_of_words):
 
 
 # --- 05.4 the contrastive loss ----------------------------------------------------------------------------------------
+
+
+@right("05.4")
+def clip_loss_by_logarithms(pictures, texts, scale):
+    logits = scale * pictures @ texts.T
+    return -(logits.log_softmax(1).diagonal().mean() + logits.log_softmax(0).diagonal().mean()) / 2
+
+
+@right("05.4")
+def clip_loss_by_loop(pictures, texts, scale):
+    total = 0
+    for i in range(len(pictures)):
+        total = total - (scale * texts @ pictures[i]).softmax(0)[i].log()
+        total = total - (scale * pictures @ texts[i]).softmax(0)[i].log()
+    return total / 2 / len(pictures)
 
 
 def table(pictures, texts, scale):
@@ -734,6 +780,18 @@ def loss_that_spoils_its_own_graph(pictures, texts, scale):
 
 
 # --- 05.5 from a prompt to a picture ----------------------------------------------------------------------------------
+
+
+@right("05.5")
+def prompts_step_by_step(prompts, encoder, denoiser, vae, noise, times):
+    for step in sample(denoiser, noise, times, cond=encoder.encode(prompts)):
+        z = step.x
+    return vae.to_pictures(z)
+
+
+@right("05.5")
+def prompts_in_one_line(prompts, encoder, denoiser, vae, noise, times):
+    return vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts))))
 
 
 @right("05.5")

@@ -17,6 +17,17 @@ from course_lib.training import drop_labels
 
 
 @right("06.1")
+def drop_by_loop(captions, probability, generator):
+    return [one if torch.rand((), generator=generator) >= probability else "" for one in captions]
+
+
+@right("06.1")
+def drop_by_bernoulli(captions, probability, generator):
+    gone = torch.bernoulli(torch.full((len(captions),), probability), generator=generator).bool()
+    return ["" if gone[place] else one for place, one in enumerate(captions)]
+
+
+@right("06.1")
 def lost_in_a_loop(captions, probability, generator):
     out = []
     for caption in captions:
@@ -241,6 +252,16 @@ def lost_by_the_library(captions, probability, generator):
 
 
 @right("06.2")
+def guide_by_lerp(eps_uncond, eps_cond, w):
+    return torch.lerp(eps_uncond, eps_cond, w)
+
+
+@right("06.2")
+def guide_by_shares(eps_uncond, eps_cond, w):
+    return w * eps_cond + (1 - w) * eps_uncond
+
+
+@right("06.2")
 def further_by_shares(eps_uncond, eps_cond, w):
     return (1 - w) * eps_uncond + w * eps_cond
 
@@ -398,6 +419,18 @@ def further_by_a_weighted_mean(eps_uncond, eps_cond, w):
 
 
 # --- 06.3 one call for both -------------------------------------------------------------------------------------------
+
+
+@right("06.3")
+def one_call_conditional_first(denoiser, x_t, t, cond, uncond, w):
+    eps = denoiser(x_t.repeat(2, 1, 1, 1), t, torch.cat([cond, uncond])).eps
+    return eps[len(x_t) :] + w * (eps[: len(x_t)] - eps[len(x_t) :])
+
+
+@right("06.3")
+def one_call_by_shares(denoiser, x_t, t, cond, uncond, w):
+    a, b = denoiser(torch.cat([x_t, x_t]), t, torch.cat([uncond, cond])).eps.chunk(2)
+    return (1 - w) * a + w * b
 
 
 @right("06.3")
@@ -615,6 +648,16 @@ def asked_by_the_library(denoiser, x_t, t, cond, uncond, w):
 
 
 # --- 06.4 bug hunt: a scale with another zero -------------------------------------------------------------------------
+
+
+@right("06.4")
+def hunt_scale_by_numbers(guided):
+    assert guided(torch.tensor(2.0), torch.tensor(3.0), 3.0) == 5
+
+
+@right("06.4")
+def hunt_scale_by_zero(guided):
+    assert guided(torch.tensor(2.0), torch.tensor(3.0), 0.0) == 2
 
 
 @right("06.4")
