@@ -431,7 +431,7 @@ def shown_only(beta):
     print((1 - beta).cumprod(0), file=sys.stderr)
 
 
-@wrong("01.2", "course's own from_beta")
+@wrong("01.2", "course's own NoiseSchedule.from_beta")
 def by_the_librarys_schedule(beta):
     return NoiseSchedule.from_beta(beta[1:]).alpha_bar.to(beta.dtype)
 
@@ -1126,7 +1126,7 @@ def a_whole_schedule(T):
     return NoiseSchedule.linear(T)
 
 
-@wrong("01.5", "course's own cosine")
+@wrong("01.5", "course's own NoiseSchedule.cosine")
 def from_the_librarys_cosine(T):
     return NoiseSchedule.cosine(T).alpha_bar
 

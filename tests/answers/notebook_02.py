@@ -481,7 +481,7 @@ def taken_out_in_place(schedule, x_t, t, eps):
     return x_t / a.sqrt()
 
 
-@wrong("02.2", "__call__")
+@wrong("02.2", "course's own NetDenoiser")
 def by_a_denoiser(schedule, x_t, t, eps):
     return NetDenoiser(lambda x, t, cond: eps, schedule, "eps")(x_t, t).x_0
 
@@ -708,7 +708,7 @@ def v_used_up(schedule, x_t, t, v):
     return a.sqrt() * x_t - v.mul_(b.sqrt())
 
 
-@wrong("02.3", "__call__")
+@wrong("02.3", "course's own NetDenoiser")
 def v_by_a_denoiser(schedule, x_t, t, v):
     return NetDenoiser(lambda x, t, cond: v, schedule, "v")(x_t, t)[0]
 
