@@ -1037,7 +1037,7 @@ def times_in_squares(schedule, steps):
     return [round(schedule.T * (1 - k / steps) ** 2) for k in range(steps + 1)]
 
 
-@wrong("03.4", "course's own times")
+@wrong("03.4", "course's own NoiseSchedule.times")
 def times_of_the_library(schedule, steps):
     return schedule.times(steps)
 

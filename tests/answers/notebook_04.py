@@ -481,7 +481,7 @@ def draw_with_everything_scaled(posterior, generator=None):
     return (posterior.mean + noise_like(posterior.mean, generator)) * std_of(posterior)
 
 
-@wrong("04.2", "course's own draw")
+@wrong("04.2", "course's own Posterior.draw")
 def draw_of_the_library(posterior, generator=None):
     return posterior.draw(generator)
 
