@@ -1,5 +1,6 @@
 """The set-up: lists that must agree, and what may stand at the top."""
 
+import ast
 import re
 import tomllib
 from contextlib import suppress
@@ -129,3 +130,25 @@ def test_the_mathematics_imports_nothing_from_its_right_and_nothing_from_the_cla
     for path in (TOP / "course_lib").rglob("*.py"):
         if "classroom" not in path.parts:
             assert "course_lib.classroom" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_no_files_import_each_other_in_a_circle():
+    names = {}
+    for path in (TOP / "course_lib").rglob("*.py"):
+        parts = path.relative_to(TOP).with_suffix("").parts
+        names[".".join(parts).removesuffix(".__init__")] = path
+    imports = {}
+    for name, path in names.items():
+        found = [
+            node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)
+        ]
+        wanted = {f"{node.module}.{each.name}" for node in found for each in node.names} | {
+            node.module for node in found
+        }
+        imports[name] = wanted & names.keys() - {name}
+    assert "course_lib.schedules" in imports["course_lib.forward"]
+    while imports:  # take away what imports nothing that is left
+        free = [name for name, wanted in imports.items() if not wanted & imports.keys()]
+        assert free, f"a circle among {', '.join(sorted(imports))}"
+        for name in free:
+            del imports[name]
