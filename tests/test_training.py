@@ -513,6 +513,18 @@ def test_no_steps_left_is_no_step():
         next(train(state, batches, loss, 2.5))
 
 
+@pytest.mark.parametrize("rows", [2, 3, 400])
+def test_several_labels_of_a_picture_are_dropped_together(rows):
+    labels = torch.arange(3).repeat(rows, 1)  # (rows, 3)
+    kept, dropped = labels[:1], torch.full((1, 3), 9)
+    seen = set()
+    for seed in range(20):
+        for row in drop_labels(labels, 9, 0.5, torch.Generator().manual_seed(seed)):
+            assert torch.equal(row[None], kept) or torch.equal(row[None], dropped)
+            seen.add(row[0].item())
+    assert seen == {0, 9}
+
+
 # --- one loop for diffusion and for the straight line ------------------------------------------------------------------
 
 
