@@ -11,8 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
+from course_lib import pretrained
 from course_lib.classroom.playground import PRESS_NEXT, player, playground
 from course_lib.denoisers import Prediction
+from course_lib.pictures import Pictures
 from course_lib.sampling import Step
 from course_lib.text_to_image import UnknownWord
 
@@ -40,14 +42,14 @@ class Watched:
 
     def decode(self, x):
         self.seen.append(int(x))
-        return torch.full((1, 3, 64, 64), int(x), dtype=torch.uint8)
+        return Pictures(torch.full((1, 3, 64, 64), int(x), dtype=torch.uint8))
 
 
 class Played:
     """The widget, and its parts by name."""
 
-    def __init__(self, prompt="a red sports car", pictures_press=False):
-        self.pipe = Watched()
+    def __init__(self, prompt="a red sports car", pictures_press=False, pipe=None):
+        self.pipe = pipe or Watched()
         *fields, buttons, self.status, self.image = player(self.pipe, prompt).children
         self.fields = {field.description: field for field in fields}
         self.draw, self.stop, self.next = buttons.children
@@ -67,6 +69,18 @@ class Played:
         assert pixels.shape == (256, 256, 3)
         assert (pixels == pixels[0, 0, 0]).all()
         return int(pixels[0, 0, 0])
+
+
+def test_the_shipped_model_draws_in_it():
+    pipe = pretrained.text_to_image()
+    played = Played("a blue frog", pipe=pipe)
+    played.fields["steps"].value = 2
+    played.fields["seed"].value = 3
+    played.draw.click()
+    assert played.says() == "Done: change something, and draw again."
+    shown = Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]+)', played.image.value)[1])))
+    (drawn,) = pipe("a blue frog", steps=2, seed=3)
+    assert np.array_equal(np.asarray(shown.convert("RGB"))[::4, ::4], np.asarray(drawn))
 
 
 def test_nothing_is_drawn_before_the_button_is_pressed():

@@ -4,9 +4,7 @@ import warnings
 from collections.abc import Iterator
 
 import ipywidgets as widgets
-import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from course_lib.classroom.plots import img_tag, packed
 from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
@@ -61,7 +59,8 @@ def player(pipe: TextToImage, prompt: str) -> widgets.VBox:
             for done, step in enumerate(walk):
                 picture = pipe.decode(step.x if step.pred is None else step.pred.x_0)[0]
                 words = f"step {done} of {asked['steps']}"
-                shown = img_tag(_webp(picture), f"{asked['prompts']}, {words}", SIDE, SIDE, onload=PRESS_NEXT)
+                large = picture.resize((SIDE, SIDE), Image.Resampling.NEAREST)
+                shown = img_tag(packed(large), f"{asked['prompts']}, {words}", SIDE, SIDE, onload=PRESS_NEXT)
                 image.value = shown + text_html(words)
                 yield
             told = [str(each.message) for each in warned if issubclass(each.category, UnknownWord)]
@@ -97,9 +96,3 @@ def player(pipe: TextToImage, prompt: str) -> widgets.VBox:
     buttons["stop"].on_click(stop)
     following.on_click(press)
     return widgets.VBox([*fields.values(), widgets.HBox([*buttons.values(), following]), status, image])
-
-
-def _webp(picture: Tensor) -> bytes:
-    """(3, 64, 64) uint8 as the bytes of a WebP file, its pixels enlarged and not smoothed."""
-    pixels = np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy())
-    return packed(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.NEAREST))
