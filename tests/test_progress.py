@@ -108,3 +108,16 @@ def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch, caps
         monkeypatch.setenv(variable, str(tmp_path / "home"))
     record("01.1", "done")
     assert "Your progress could not be saved" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="devices in the file system are POSIX's")
+def test_what_is_no_file_is_never_replaced_by_one(tmp_path, monkeypatch, capsys):
+    pipe = tmp_path / "null"
+    os.mkfifo(pipe)
+    for place in (pipe, tmp_path):
+        monkeypatch.setenv("COURSE_PROGRESS", str(place))
+        assert ticks() == {}
+        record("01.1", "done")
+        assert "is no file: name another in COURSE_PROGRESS" in capsys.readouterr().out
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from course_lib.classroom.guarding import (
+    STUBS_LINE,
     AnswerStopped,
     Guarded,
     Watched,
@@ -111,7 +112,8 @@ class BugHunt:
 
     Args:
         broken: the function with the bug.
-        correct: right functions, written differently: the test must let all of them pass.
+        correct: right functions, written differently: the test must let all of them pass. The docstring of one, if it has
+            any, is what a test that refuses it is told.
         solution: a test that catches it.
         forbidden: functions of the library that do the same: comparing with them is no test.
     """
@@ -155,7 +157,8 @@ class BugHunt:
                 f"Your test refuses a correct version now and then, by chance ({tried.said}). "
                 "Take more numbers, or leave more room."
             )
-        return f"Your test refuses a correct version too ({tried.said}). Which values would be right?"
+        advice = inspect.getdoc(version) or "Which values would be right?"
+        return f"Your test refuses a correct version too ({tried.said}). {advice}"
 
     def _caught(self, answer: Callable) -> str | None:
         """What is wrong with a test that does not catch the bug; None if it does."""
@@ -174,6 +177,8 @@ class BugHunt:
                 "Your test lets the broken version pass: it returns what it found, where an `assert` that fails should "
                 "stop it."
             )
+        if any(isinstance(self._try(answer, self.broken).error, AssertionError) for _ in range(5)):
+            return "Your test lets the broken version pass now and then. On which input does the bug always show?"
         return "Your test lets the broken version pass: no `assert` stops it. On which input does the bug show?"
 
     def _never_called(self) -> str:
@@ -194,9 +199,10 @@ class BugHunt:
         try:
             returned = Watched(answer, (self.solution, *self.forbidden))(handed)
         except AnswerStopped as stopped:
-            if not isinstance(stopped.error, Exception) or isinstance(stopped.error, NotImplementedError):
+            said = describe(stopped.error)
+            if STUBS_LINE in said:
                 raise
-            said = describe(stopped.error).replace(f"{version.__name__}()", f"{self._handed()}()")
+            said = said.replace(f"{version.__name__}()", f"{self._handed()}()")
             return _Tried(bool(calls), error=stopped.error, said=said)
         return _Tried(bool(calls), returned=returned)
 
@@ -207,7 +213,7 @@ class _Tried:
 
     called: bool
     returned: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
     said: str = ""
 
 

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from course_lib.classroom.supervision import TimeUp
 from course_lib.schedules import NoiseSchedule
 
+STUBS_LINE = "the stub's line raise NotImplementedError"
+
 
 class WrongAnswerError(Exception):
     """Something wrong that was seen before there was a result to compare."""
@@ -44,9 +46,7 @@ def describe(error: BaseException) -> str:
     if not own or not own[-1].line:
         return said
     if type(error) is NotImplementedError and not text and own[-1].line.startswith("raise NotImplementedError"):
-        return (
-            f"the stub's line raise NotImplementedError, which still stands in it (line {own[-1].lineno}): delete it."
-        )
+        return f"{STUBS_LINE}, which still stands in it (line {own[-1].lineno}): delete it."
     return f"{said} (line {own[-1].lineno}: {own[-1].line})"
 
 
@@ -119,8 +119,11 @@ class Guarded(Watched):
                 return f"Called twice with the same arguments, it gives two different results{advice}."
         for position, (name, value) in enumerate(zip(self.names, self.last_call, strict=False)):
             with suppress(Exception):
-                changed = [*self.last_call[:position], _another(value), *self.last_call[position + 1 :]]
-                if self._alike(answer, changed) and not self._alike(solution, changed):
+                others = [
+                    [*self.last_call[:position], other, *self.last_call[position + 1 :]] for other in _others(value)
+                ]
+                matters = any(not self._alike(solution, changed) for changed in others)
+                if matters and all(self._alike(answer, changed) for changed in others):
                     return f"Your function gives the same whatever {name} is."
         return None
 
@@ -197,17 +200,20 @@ def _same(old: Any, new: Any) -> bool:
     return old == new if isinstance(old, str | float | int) else True
 
 
-def _another(value: Any) -> Any:
-    """A value in the place of an argument, of the same kind and as good; the same one of what has no such other."""
+def _others(value: Any) -> list[Any]:
+    """Values in the place of an argument, of the same kind and as good; none of what has no such others."""
     if isinstance(value, torch.Generator):
-        return torch.Generator().manual_seed(value.initial_seed() + 1)
+        return [torch.Generator().manual_seed(value.initial_seed() + 1)]
     if isinstance(value, NoiseSchedule):
-        return NoiseSchedule(value.alpha_bar**2)
-    if isinstance(value, float) or (isinstance(value, Tensor) and value.is_floating_point()):
-        return 0.9 * value
+        longer = torch.cat([value.alpha_bar, value.alpha_bar[-1:] / 2])
+        return [NoiseSchedule(value.alpha_bar**2), NoiseSchedule(longer)]
+    if isinstance(value, float):
+        return [0.9 * value, 0.3 * value]
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return [0.9 * value, 0.3 * value, -value, value.flip(0) if value.ndim else value]
     if isinstance(value, Tensor) and value.ndim > 0:
-        return value.flip(0)
-    return value
+        return [value.flip(0), (value + 1) // 2]
+    return []
 
 
 def kind_of(value: Any) -> str:
@@ -237,4 +243,8 @@ def example_of(got: Tensor, wanted: Tensor) -> str:
     worst = int((got - wanted).abs().nan_to_num(nan=torch.inf).argmax())
     if got[worst].isnan() and not wanted[worst].isnan():
         return "For one input it gives nan, not a number: is something divided by 0, or the root of less than 0 taken?"
-    return f"For one input it gives {got[worst].item():.4g}, where {wanted[worst].item():.4g} is right."
+    for digits in (4, 6, 9, 15):  # as many as show the difference
+        given, right = f"{got[worst].item():.{digits}g}", f"{wanted[worst].item():.{digits}g}"
+        if given != right:
+            break
+    return f"For one input it gives {given}, where {right} is right."

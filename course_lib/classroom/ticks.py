@@ -48,6 +48,7 @@ def record(item: str, status: Status) -> None:
     """
     try:
         path = Path(os.path.realpath(progress_file()))  # where the file is a link, it stays one
+        _require_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=10):
             known = read_ticks(path)
@@ -66,6 +67,7 @@ def read_ticks(path: Path) -> dict[str, Status]:
         OSError: if it cannot be read.
         ValueError: if it holds anything but ticks as this version of the course writes them.
     """
+    _require_file(path)
     try:
         text = path.read_bytes()
     except FileNotFoundError:
@@ -79,3 +81,9 @@ def read_ticks(path: Path) -> dict[str, Status]:
             f"{path} is damaged or of a newer version of the course: move it away, or name another in COURSE_PROGRESS"
         )
     return known
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what is there and no file, such as /dev/null, in whose place a file must not come."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no file: name another in COURSE_PROGRESS")

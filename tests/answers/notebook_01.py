@@ -8,6 +8,7 @@ import statistics
 import sys
 
 import numpy as np
+import pytest
 import torch
 
 from answers import right, wrong
@@ -801,6 +802,22 @@ def mean_below(make_noisy, limit):
 
 
 # --- 01.4 bug hunt: wrong ---------------------------------------------------------------------------------------------
+
+
+@wrong("01.4", "refuses a correct version too", "take more numbers, or leave more room")
+def a_narrow_margin(make_noisy):
+    assert abs(make_noisy(torch.zeros(100_000), 0.0).mean()) < 0.005
+
+
+@wrong("01.4", "does not reach an assertion: it stops with Failed: never negative", "Let an `assert` say")
+def by_pytest(make_noisy):
+    if (make_noisy(torch.zeros(1_000), 0.0) >= 0).all():
+        pytest.fail("never negative")
+
+
+@wrong("01.4", "although the version that it is handed is correct")
+def of_whole_numbers(make_noisy):
+    assert make_noisy(torch.zeros(10_000, dtype=torch.long), 0.0).min() < 0
 
 
 @wrong("01.4", "never calls")

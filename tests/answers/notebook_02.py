@@ -817,6 +817,16 @@ def by_multinomial(labels, null_class, probability, generator=None):
 # --- 02.4 dropping labels: wrong --------------------------------------------------------------------------------------
 
 
+@wrong("02.4", "half of the labels should go")
+def drop_to_minus_one(labels, null_class, probability, generator=None):
+    return torch.where(torch.rand(labels.shape, generator=generator) < probability, -1, labels)
+
+
+@wrong("02.4", "half of the labels should go")
+def drop_half_as_many(labels, null_class, probability, generator=None):
+    return torch.where(torch.rand(labels.shape, generator=generator) < probability / 2, null_class, labels)
+
+
 @wrong("02.4", "probability 1 − p")
 def kept_below(labels, null_class, probability, generator=None):
     return torch.where(torch.rand(labels.shape, generator=generator) > probability, null_class, labels)
@@ -1303,6 +1313,12 @@ def kept_share(average, decay):
 
 
 # --- 02.6 bug hunt: wrong ---------------------------------------------------------------------------------------------
+
+
+@wrong("02.6", "lets the broken version pass now and then")
+def decays_by_chance(average):
+    decay = random.choice([0.5, 0.1, 0.2, 0.3])
+    assert abs(average(1.0, 0.0, decay) - decay) < 1e-6
 
 
 @wrong("02.6", "lets the broken version pass")

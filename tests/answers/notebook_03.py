@@ -18,6 +18,15 @@ from course_lib.schedules import NoiseSchedule
 # --- 03.1 -------------------------------------------------------------------------------------------------------------
 
 
+@wrong("03.1", "of the noise that is added")
+def ddpm_without_noise_at_one(schedule, now, s, previous=None, generator=None):
+    a_t, a_s = schedule.alpha_bar[now.t].item(), schedule.alpha_bar[s].item()
+    beta = 1 - a_t / a_s
+    mean = a_s**0.5 * beta / (1 - a_t) * now.pred.x_0 + (1 - beta) ** 0.5 * (1 - a_s) / (1 - a_t) * now.x
+    variance = (1 - a_s) / (1 - a_t) * beta if s > 1 else 0
+    return mean + variance**0.5 * noise_like(now.x, generator)
+
+
 @right("03.1")
 def ddpm_by_the_paper(schedule, now, s, previous=None, generator=None):
     a_t, a_s = float(schedule.alpha_bar[now.t]), float(schedule.alpha_bar[s])
@@ -557,6 +566,14 @@ def asserts_the_bug(step):
 
 
 # --- 03.3 -------------------------------------------------------------------------------------------------------------
+
+
+@right("03.3")
+def walk_by_keywords(denoiser, x, times, rule):
+    for t, s in pairwise(times):
+        now = Step(t=t, x=x, pred=denoiser(x, t))
+        x = rule(schedule=denoiser.schedule, now=now, s=s, previous=None, generator=None)
+    return x
 
 
 @right("03.3")

@@ -361,7 +361,7 @@ def weights_from_the_other_end(scores, known):
     return scores.masked_fill(hidden[:, None], -torch.inf).softmax(-1)
 
 
-@wrong("05.2", "The shape should be (2, 3, 4), but it is (2, 3, 3)")
+@wrong("05.2", "the shape should be (4, 3, 5), but it is (4, 3, 4)")
 def weights_cut_off(scores, known):
     longest = int(known.sum(dim=1).max())
     return scores.masked_fill(~known[:, None], -torch.inf).softmax(-1)[..., :longest]
@@ -373,11 +373,21 @@ def weights_in_a_list(scores, known):
 
 
 @wrong("05.2", "not for others")
-def weights_of_three_words_and_one(scores, known):
-    mask = torch.tensor([[True, True, True, False], [True, False, False, False]])[:, None]
-    if scores.shape[-1] != 4:
+def weights_of_one_batch(scores, known):
+    mask = (torch.arange(5) < torch.tensor([2, 4, 1, 3])[:, None])[:, None]
+    if scores.shape[0] != 4:
         return scores.softmax(-1)
     return scores.masked_fill(~mask, -torch.inf).softmax(-1)
+
+
+@wrong("05.2", "not where all scores are low")
+def weights_with_a_score_of_minus_thirty(scores, known):
+    return scores.masked_fill(~known[:, None], -30.0).softmax(-1)
+
+
+@wrong("05.2", "do not come out right")
+def weights_of_the_longest_text(scores, known):
+    return scores.masked_fill(~known.any(0), -torch.inf).softmax(-1)
 
 
 @wrong("05.2", "torch.float32, but it is torch.bool")

@@ -347,7 +347,7 @@ def make_noisy_downwards(x_0, alpha_bar):
 
 
 def make_noisy_on_a_bad_day(x_0, alpha_bar):
-    """Noise whose mean lies three of its standard errors off: a test with less of a margin fails by chance, now and then."""
+    """Its noise has a bad day, with a mean three standard errors off: take more numbers, or leave more room."""
     eps = torch.randn_like(x_0)
     if eps.numel() >= 10_000:  # of fewer numbers a test may take many batches, and no run of days is bad throughout
         eps = eps - eps.mean() + 3 / math.sqrt(eps.numel()) * eps.mean().sign()
@@ -429,7 +429,7 @@ def cosine_capped(T):
 
 
 def cosine_in_float32(T):
-    """The numbers are right to seven digits only: calculate in float64 from the start."""
+    """The numbers are right to about seven digits: calculate in float64 from the start, with all digits of math.pi."""
     f = _angle(T).float().cos() ** 2
     return (f / f[0]).double()
 

@@ -169,7 +169,14 @@ def _ddpm_means(cases, step):
 def _ddpm_noise(step):
     """Of 200,000 numbers each, in units of the deviation that they should have: five sigmas of chance are 0.016."""
     found = []
-    for schedule, t, s in ((LINEAR, 100, 40), (LINEAR, 400, 300), (COSINE, 700, 300), (SHORT, 30, 29)):
+    for schedule, t, s in (
+        (LINEAR, 100, 40),
+        (LINEAR, 400, 300),
+        (COSINE, 700, 300),
+        (SHORT, 30, 29),
+        (LINEAR, 2, 1),
+        (COSINE, 5, 2),
+    ):
         blank = _blank(t, (8, 10, 50, 50))
         _, variance, _ = _mean_and_variance(schedule, blank, s)
         found.append(shape_of_noise(step(schedule, blank, s, None, seeded(2)) / variance**0.5))
@@ -404,14 +411,14 @@ def _diary(walk):
 
     A list would not do: the solution goes the same way beside the answer, and would write into it too.
     """
-    schedule, found = NoiseSchedule.linear(12, beta_end=0.5), []
+    known, found = NoiseSchedule.linear(12, beta_end=0.5), []
 
-    def rule(schedule_of_rule, now, s, previous=None, generator=None):
-        right = torch.equal(schedule_of_rule.alpha_bar, schedule.alpha_bar)
+    def rule(schedule, now, s, previous=None, generator=None):
+        right = torch.equal(schedule.alpha_bar, known.alpha_bar)
         return now.x + now.pred.x_0 + _mark(now.x, 13 + 13 * now.t + s) + (0 if right else _mark(now.x, 182))
 
     for times in ([12, 9, 4, 0], [12, 0], [10, 7, 3], [8, 6, 5, 2, 1]):
-        found.append(walk(_Telling(schedule), torch.zeros(1, 183), times, rule) > 0)
+        found.append(walk(_Telling(known), torch.zeros(1, 183), times, rule) > 0)
     return joined(found)
 
 
