@@ -85,6 +85,24 @@ def require_maps(name: str, value: Tensor, channels: int, divisor: int, weight: 
     require_kind(name, value, weight)
 
 
+def require_pictures(name: str, pictures: Tensor) -> None:
+    """Refuse what cannot be pictures in [-1, 1], from which what a network draws may stick out a little, but not far."""
+    require_tensor(name, pictures)
+    require_rows(name, pictures)
+    if not -2 <= pictures.min() <= pictures.max() <= 2:  # NaN is refused, too
+        raise ValueError(
+            f"{name} must lie in [-1, 1], but values from {pictures.min():g} to {pictures.max():g} came: "
+            f"use {name} / 127.5 - 1 if they lie in 0…255."
+        )
+
+
+def require_generator(name: str, value: object) -> None:
+    """Refuse a seed where a generator is wanted."""
+    if value is not None and not isinstance(value, torch.Generator):
+        seed = f": use torch.Generator().manual_seed({value})." if isinstance(value, Integral) else "."
+        raise TypeError(f"{name} must be a torch.Generator, but got {repr(value)}{seed}")
+
+
 def require_kind(name: str, value: Tensor, weight: Tensor) -> None:
     """Refuse a tensor that lies elsewhere than a network's weight, or is of another dtype, but where autocast converts."""
     if value.device != weight.device:

@@ -8,6 +8,7 @@ import hashlib
 import os
 import secrets
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -69,8 +70,32 @@ def checksums() -> dict[str, str]:
     path = data_folder() / "SHA256SUMS"
     if not path.is_file():
         raise CourseFileError(f"{path} is missing: {_remedy('SHA256SUMS')}")
-    lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    return {name.strip(): digest for digest, name in lines}
+    found = {}
+    for line in path.read_bytes().decode("utf-8", errors="replace").splitlines():
+        digest, _, name = line.strip().partition("  ")
+        if not name or len(digest) != 64:
+            raise CourseFileError(f"{path} is damaged, in the line {line[:80]!r}: {_remedy('SHA256SUMS')}")
+        found[name] = digest
+    if not found:
+        raise CourseFileError(f"{path} is empty: {_remedy('SHA256SUMS')}")
+    return found
+
+
+def shipped_tables(name: str, kind: str) -> list[dict]:
+    """The tables ``[[kind]]`` of a TOML file below data/, which whoever teaches may edit.
+
+    Raises:
+        CourseFileError: if the file is missing, or if TOML cannot read it; the text says where.
+    """
+    path = shipped_file(name)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))[
+            kind
+        ]  # with the mark that some editors put before it
+    except KeyError:
+        raise CourseFileError(f"{path} holds no [[{kind}]].") from None
+    except ValueError as problem:
+        raise CourseFileError(f"{path} cannot be read: {problem}.") from None
 
 
 def record_checksum(name: str) -> None:

@@ -67,6 +67,10 @@ class Guided:
     def __call__(self, x_t: Tensor, t: float | Tensor, cond: Tensor) -> Prediction:
         require_rows("x_t", x_t)
         require_tensor("cond", cond, floating=False)
+        if not cond.ndim or len(cond) != len(x_t):
+            raise ValueError(
+                f"cond must have a row for each of the {len(x_t)} of x_t, but its shape is {tuple(cond.shape)}."
+            )
         without, cond = padded_alike(self.uncond, cond)
         if without.ndim != cond.ndim or without.shape[1:] != cond.shape[1:] or len(without) not in (1, len(cond)):
             raise ValueError(

@@ -139,6 +139,10 @@ def _differs(pixels: Tensor) -> Tensor:
 def _pixels(pictures: Tensor) -> Tensor:
     """(B, 3, H, W) in [-1, 1] → (B, H, W, 3) OKLab."""
     require_finite("pictures", pictures)
+    if pictures.numel() and pictures.max() > 50:  # what a network draws may stick out, but not so far
+        raise ValueError(
+            f"pictures must lie in [-1, 1], but values to {pictures.max():g} came: use pictures / 127.5 - 1 if they are pixels."
+        )
     if pictures.ndim != 4 or pictures.shape[1] != 3 or min(pictures.shape[2:]) < 8:
         raise ValueError(
             f"pictures must have shape (B, 3, H, W), at least 8 pixels a side, but it is {tuple(pictures.shape)}."

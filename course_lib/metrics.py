@@ -26,9 +26,9 @@ from course_lib.arguments import (
     require_count,
     require_finite,
     require_labels,
+    require_pictures,
     require_rows,
     require_same_shape,
-    require_tensor,
     require_whole_number,
 )
 from course_lib.device import best_device
@@ -110,7 +110,7 @@ def saturation(pictures: Tensor) -> float:
 
     Pictures are (N, 3, H, W) in [-1, 1].
     """
-    _require_pictures("pictures", pictures)
+    require_pictures("pictures", pictures)
     require_axes("pictures", pictures, "N", 3, "H", "W")
     rgb = (pictures + 1) / 2
     largest = rgb.amax(dim=1)  # (N, H, W)
@@ -144,19 +144,8 @@ def psnr(pictures: Tensor, others: Tensor) -> float:
     .. math:: 10\,\log_{10}\frac{2^2}{\text{mean squared error}}, \qquad 2 \text{ being the range of the values.}
     It is infinite if they are the same.
     """
-    _require_pictures("pictures", pictures)
-    _require_pictures("others", others)
+    require_pictures("pictures", pictures)
+    require_pictures("others", others)
     require_same_shape("others", others, "pictures", pictures)
     error = (pictures - others).square().mean().item()
     return 10 * math.log10(4 / error) if error else math.inf
-
-
-def _require_pictures(name: str, pictures: Tensor) -> None:
-    """Refuse what cannot be pictures in [-1, 1], from which what a network draws may stick out a little, but not far."""
-    require_tensor(name, pictures)
-    require_rows(name, pictures)
-    if not -2 <= pictures.min() <= pictures.max() <= 2:  # NaN is refused, too
-        raise ValueError(
-            f"{name} must lie in [-1, 1], but values from {pictures.min():g} to {pictures.max():g} came: "
-            f"use {name} / 127.5 - 1 if they lie in 0…255."
-        )

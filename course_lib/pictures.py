@@ -20,6 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from course_lib.arguments import require_count
 from course_lib.sampling import Step
 
 COLUMNS = 8  # so many stand in a row where several are shown or saved together
@@ -39,6 +40,10 @@ class Pictures(Sequence[Image.Image]):
             raise ValueError(
                 f"tensor must be (N, 3, H, W) of uint8, 0…255, but got {tuple(tensor.shape)} of {tensor.dtype}."
             )
+        if isinstance(captions, str) or (captions and len(captions) != len(tensor)):
+            raise ValueError(
+                f"captions must be a list of {len(tensor)}, one for each picture, but got {captions!r:.60}."
+            )
         self.tensor, self.captions = tensor.cpu(), list(captions)
 
     def __len__(self) -> int:
@@ -57,7 +62,14 @@ class Pictures(Sequence[Image.Image]):
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def together(self, enlarge: int = 1) -> Image.Image:
-        """All of them in one image, in rows of at most eight, each pixel ``enlarge`` pixels wide and high."""
+        """All of them in one image, in rows of at most eight, each pixel ``enlarge`` pixels wide and high.
+
+        Raises:
+            TypeError, ValueError: if there is no picture, or if enlarge is no whole number of at least 1.
+        """
+        require_count("enlarge", enlarge)
+        if not len(self):
+            raise ValueError("there is no picture here to show or save.")
         count, _, height, width = self.tensor.shape
         columns = min(count, COLUMNS)
         sheet = Image.new("RGB", (columns * width, -(-count // columns) * height), "white")
@@ -69,13 +81,17 @@ class Pictures(Sequence[Image.Image]):
         """Write all of them into one file, ``together``; its ending says the format, such as .png.
 
         Raises:
+            FileNotFoundError: if there is no such folder.
             ValueError: if the ending is none that Pillow can write.
         """
+        _require_folder(path)
         if Image.registered_extensions().get(Path(path).suffix.lower()) not in Image.SAVE:
             raise ValueError(f"a picture cannot be saved as {str(path)!r}: let the name end in .png.")
         self.together(enlarge).save(path)
 
     def _repr_html_(self) -> str:
+        if not len(self):
+            return html.escape(repr(self))
         buffer = io.BytesIO()
         self.together().save(buffer, "png")
         alt = html.escape("; ".join(self.captions) or f"{len(self)} pictures", quote=True)
@@ -106,8 +122,11 @@ class Walk(Iterator[Step]):
         """Walk to the end and write a film that repeats, a frame for each step, as a GIF.
 
         Raises:
+            FileNotFoundError: if there is no such folder; then the walk is still to be taken.
             ValueError: if the walk has been taken already, or if the name does not end in .gif.
         """
+        require_count("enlarge", enlarge)
+        _require_folder(path)
         if Path(path).suffix.lower() != ".gif":
             raise ValueError(f"a film cannot be saved as {str(path)!r}: let the name end in .gif.")
         # 256 colours a frame are all that a GIF has; dithered they would be grain, which here means noise.
@@ -116,3 +135,9 @@ class Walk(Iterator[Step]):
             raise ValueError("this walk has been taken already: call watch(…) again, and save that.")
         times = [FRAME] * (len(frames) - 1) + [LAST_FRAME]
         frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
+
+
+def _require_folder(path: str | os.PathLike) -> None:
+    """Refuse a path in a folder that is not there, before anything is drawn for it."""
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(Path(path).parent)!r} to save in: make it first.")

@@ -137,7 +137,14 @@ def text_unet() -> TextUNet:
 
 
 def describe(name: str) -> dict[str, str]:
-    """How a shipped network was trained and what was measured of it, from its file's metadata."""
+    """How a shipped network was trained and what was measured of it, from its file's metadata.
+
+    Raises:
+        ValueError: if there is none of that name; the text lists those that are there.
+    """
+    shipped = sorted(path.stem for path in (data_folder() / "checkpoints").glob("*.safetensors"))
+    if name not in shipped and shipped:
+        raise ValueError(f"there is no network {name!r}: choose from {', '.join(shipped)}.")
     with safe_open(shipped_file(_checkpoint(name)), framework="pt") as file:
         return dict(sorted(file.metadata().items()))
 

@@ -209,6 +209,13 @@ def sample(
     Yields:
         len(times) steps: the start with its prediction first, the result last, without one.
     """
+    if not callable(denoiser) or not hasattr(denoiser, "schedule"):
+        raise TypeError(
+            "denoiser must be a denoiser, such as pretrained.fashion().denoiser or NetDenoiser(net, schedule, predicts), "
+            f"but got {type(denoiser).__name__}."
+        )
+    if not callable(rule):
+        raise TypeError(f"rule must be a function, such as ddim_step, but got {rule!r:.60}.")
     times = _checked_times(denoiser.schedule, times)
     require_finite("x", x)
     require_rows("x", x)

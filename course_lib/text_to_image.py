@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_between, require_whole_number
+from course_lib.arguments import require_between, require_finite, require_whole_number
 from course_lib.denoisers import Denoiser
 from course_lib.device import best_device
 from course_lib.guidance import Guided
@@ -118,7 +118,12 @@ class TextToImage:
         return Guided(self.denoiser, guidance, uncond, self.along)
 
     def decode(self, latents: Tensor) -> Pictures:
-        """(N, 4, 16, 16) → N pictures of 64×64."""
+        """(N, 4, 16, 16) → N pictures of 64×64.
+
+        Raises:
+            ValueError: if the latents are not finite, as after too much guidance.
+        """
+        require_finite("latents", latents)
         return Pictures(((in_batches(self.vae.to_pictures, latents) + 1) * 127.5).round().to(torch.uint8))
 
     def noise(self, count: int, seed: int, row: int = 0) -> Tensor:

@@ -29,6 +29,7 @@ from tqdm import tqdm
 from course_lib.arguments import (
     require_count,
     require_finite,
+    require_generator,
     require_number,
     require_rows,
     require_same_shape,
@@ -59,6 +60,7 @@ def draw_times(size: int, T: int, generator: torch.Generator | None = None, shif
     require_count("size", size)
     require_count("T", T)
     require_number("shift", shift, 0, math.inf)
+    require_generator("generator", generator)
     if shift == 0:
         raise ValueError("shift must be above 0, but 0 came: all times would be 1.")
     u = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (size,), in [0, 1)
@@ -77,6 +79,7 @@ def drop_labels(
     require_whole_number("labels", labels)
     require_count("null_class", null_class, at_least=0)
     require_number("probability", probability, 0, 1)
+    require_generator("generator", generator)
     dropped = torch.rand(len(labels), generator=generator).to(labels.device) < probability  # (B,)
     return torch.where(dropped.reshape(-1, *[1] * (labels.ndim - 1)), null_class, labels)
 
@@ -154,7 +157,7 @@ class TrainState:
             raise TypeError(f"net must be a torch.nn.Module, but a {type(self.net).__name__} came.")
         if not any(parameter.requires_grad for parameter in self.net.parameters()):
             raise ValueError(
-                "net has no weight that can be trained, since it is frozen, as shipped networks are: "
+                "net has no weight that can be trained; if it is frozen, as shipped networks are, "
                 "use TrainState(trainable_copy(net)), which leaves the original as it is."
             )
         if self.ema is None:
@@ -221,7 +224,7 @@ def train(
     batches: Callable[[torch.Generator], Any],
     loss: Callable[[nn.Module, Any, torch.Generator], Tensor],
     steps: int,
-    learning_rate: Callable[[int], float] | None = None,
+    learning_rate: Callable[[int], float] | float | None = None,
 ) -> Iterator[TrainStep]:
     """Train until ``state.step`` is ``steps``, yielding after each step, when weights and average are up to date.
 
@@ -233,7 +236,7 @@ def train(
         batches: a batch from a generator.
         loss: loss(net, batch, generator), shape ().
         steps: where to stop, counted from the very first step.
-        learning_rate: of the step about to be taken, counted from 0; None leaves the optimiser's own.
+        learning_rate: one number, or one for the step about to be taken, counted from 0; None leaves the optimiser's own.
 
     Raises:
         FloatingPointError: if the loss is not finite; the weights are still those before that step.
@@ -255,7 +258,7 @@ def train(
                 f"the loss became {value.item()} at step {state.step + 1}: try a smaller learning rate, "
                 "and look for a division by zero or a logarithm of zero in the loss."
             )
-        rate = None if learning_rate is None else learning_rate(state.step)
+        rate = learning_rate(state.step) if callable(learning_rate) else learning_rate
         if rate is not None:
             require_number("the learning rate", rate, 0, math.inf)
         state.optimizer.zero_grad()
@@ -331,6 +334,7 @@ def trainable_copy(net: nn.Module) -> nn.Module:
     ``TrainState(trainable_copy(pretrained.fashion().net))`` goes on from there. A learning rate of a tenth of the usual
     one keeps what the network knows.
     """
+    _require_network("net", net)
     return copy.deepcopy(net).requires_grad_(True).train()
 
 
@@ -346,6 +350,8 @@ def warm_start(net: nn.Module, trained: nn.Module) -> list[str]:
     Raises:
         ValueError: if none fits.
     """
+    _require_network("net", net)
+    _require_network("trained", trained)
     begun, known = net.state_dict(), trained.state_dict()
     fits = {name: value for name, value in known.items() if name in begun and begun[name].shape == value.shape}
     if not fits:
@@ -354,6 +360,12 @@ def warm_start(net: nn.Module, trained: nn.Module) -> list[str]:
         )
     net.load_state_dict(fits, strict=False)
     return [name for name in begun if name not in fits]
+
+
+def _require_network(name: str, value: object) -> None:
+    if not isinstance(value, nn.Module):
+        part = f": use {name}.net" if hasattr(value, "net") else ""
+        raise TypeError(f"{name} must be a torch.nn.Module, but got {type(value).__name__}{part}.")
 
 
 def misfit(weights: dict[str, Tensor], net: nn.Module) -> str:

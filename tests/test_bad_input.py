@@ -8,7 +8,19 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib import denoisers, forward, guidance, judging, metrics, muon, oklab, sampling, tokenizer, training
+from course_lib import (
+    denoisers,
+    forward,
+    guidance,
+    judging,
+    metrics,
+    muon,
+    oklab,
+    pretrained,
+    sampling,
+    tokenizer,
+    training,
+)
 from course_lib.datasets import captions, emoji, emoji_pictures, fashion
 from course_lib.networks import attention, classifier, text, text_unet, unet, vae
 from course_lib.schedules import NoiseSchedule
@@ -372,3 +384,60 @@ def test_a_schedule_cannot_be_changed_through_what_it_was_made_of_or_gives():
     schedule.at(5, X).zero_()
     schedule.at(T, X).zero_()
     assert torch.equal(schedule.alpha_bar, SCHEDULE.alpha_bar)
+
+
+# --- what careless hands have tried --------------------------------------------------------------------------------------
+
+MODEL = pretrained.fashion()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: judging.background_of(torch.rand(2, 3, 16, 16) * 255), ValueError, "use pictures / 127.5 - 1"),
+        (lambda: VAE.measure_latents(torch.ones(3, 4, 2, 2)), ValueError, "must vary in every channel"),
+        (lambda: captions.describe(SCENES._replace(colour=-SCENES.colour - 1)), ValueError, "scenes.colour must lie"),
+        (lambda: captions.draw_captions(SCENES._replace(size=SCENES.size + 99)), ValueError, "scenes.size must lie"),
+        (
+            lambda: emoji.labels_of(SCENES._replace(background=-SCENES.background - 1)),
+            ValueError,
+            "background must lie",
+        ),
+        (lambda: emoji.visible(torch.tensor([-1]), torch.tensor([0])), ValueError, "colour must lie"),
+        (lambda: pretrained.describe("fashoin"), ValueError, "no network 'fashoin': choose from emoji_classifier"),
+        (
+            lambda: guidance.Guided(DENOISER, 2.0, torch.tensor([10]))(X, 5, LABELS[:1]),
+            ValueError,
+            rf"a row for each of the {len(X)} of x_t, but its shape is \(1,\)",
+        ),
+        (lambda: training.TrainState(nn.ReLU()), ValueError, "no weight that can be trained; if it is frozen"),
+        (lambda: training.draw_times(3, 5, 0), TypeError, r"use torch.Generator\(\).manual_seed\(0\)"),
+        (lambda: training.drop_labels(LABELS, 10, 0.5, 7), TypeError, r"use torch.Generator\(\).manual_seed\(7\)"),
+        (lambda: fashion.draw(fashion.Fashion(X, [0, 1, 2]), 2), (TypeError, ValueError), "labels"),
+        (lambda: training.trainable_copy(MODEL), TypeError, "must be a torch.nn.Module, .*: use net.net"),
+        (lambda: training.warm_start(NET, MODEL), TypeError, "must be a torch.nn.Module, .*: use trained.net"),
+        (lambda: all_of(sampling.sample(MODEL, X, [5, 0])), TypeError, "denoiser must be a denoiser, such as"),
+        (lambda: all_of(sampling.sample(MODEL.net, X, [5, 0])), TypeError, "denoiser must be a denoiser, such as"),
+        (lambda: all_of(sampling.sample(DENOISER, X, [5, 0], "ddim")), TypeError, "rule must be a function, such as"),
+    ],
+)
+def test_one_sentence_says_what_to_do(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_one_learning_rate_may_be_one_number():
+    def batches(generator):
+        return torch.randn(4, 2, generator=generator)
+
+    def loss(net, batch, generator):
+        return net(batch).square().mean()
+
+    rates = []
+    for rate in (1e-2, lambda step: 1e-2):
+        torch.manual_seed(0)
+        state = training.TrainState(nn.Linear(2, 1))
+        losses = [done.loss for done in training.train(state, batches, loss, 3, rate)]
+        rates.append((state.optimizer.param_groups[0]["lr"], losses))
+    assert rates[0] == rates[1]
+    assert rates[0][0] == 1e-2

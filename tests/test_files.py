@@ -167,3 +167,27 @@ def test_two_writes_to_one_path_within_a_process_do_not_meet(tmp_path):
 def test_licences_stand_beside_the_data():
     text = (data_folder() / "fashion_mnist" / "LICENSE").read_text(encoding="utf-8")
     assert re.search(r"MIT License.*Zalando SE.*Permission is hereby granted", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [(b"", "is empty"), (b"\xff\xfe\x00", "is damaged"), (b"one\n", "is damaged, in the line 'one'")],
+)
+def test_a_list_of_checksums_that_is_damaged_is_said_to_be(small_data, listed, words):
+    (small_data / "SHA256SUMS").write_bytes(listed)
+    with pytest.raises(CourseFileError, match=words):
+        files.checksums()
+
+
+def test_tables_that_people_edit_are_read_with_care(small_data):
+    path = small_data / "cards.toml"
+    path.write_bytes(b"\xef\xbb\xbf[[card]]\nid = 'one'\n")  # with the mark that Windows' editors put before it
+    assert files.shipped_tables("cards.toml", "card") == [{"id": "one"}]
+    for text, words in (
+        (b"[[card]]\nid = 'one", "cards.toml cannot be read: Expected"),
+        (b"[[card]]\nid = '\xe9'", "cards.toml cannot be read"),
+        (b"", r"cards.toml holds no \[\[card\]\]"),
+    ):
+        path.write_bytes(text)
+        with pytest.raises(CourseFileError, match=words):
+            files.shipped_tables("cards.toml", "card")

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from course_lib.pictures import Pictures
+from course_lib.pictures import Pictures, Walk
+from course_lib.sampling import Step
 
 
 def opened(path):
@@ -96,3 +97,45 @@ def test_in_a_notebook_they_show_themselves_with_words_for_those_who_cannot_see(
 def test_other_tensors_are_refused(tensor):
     with pytest.raises(ValueError, match=r"tensor must be \(N, 3, H, W\) of uint8, 0…255, but got"):
         Pictures(tensor)
+
+
+def test_nowhere_to_save_is_said_before_anything_is_drawn(tmp_path):
+    pictures = Pictures(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*missing' to save in"):
+        pictures.save(tmp_path / "missing" / "two.png")
+    drawn = []
+
+    def steps():
+        for t in (2, 1, 0):
+            drawn.append(t)
+            yield Step(t, torch.zeros(1), None)
+
+    walk = Walk(steps(), lambda x: pictures)
+    for path, enlarge, error in (
+        (tmp_path / "missing" / "f.gif", 2, FileNotFoundError),
+        (tmp_path / "f.gif", 0, ValueError),
+    ):
+        with pytest.raises(error):
+            walk.save(path, enlarge)
+    assert drawn == []
+    walk.save(tmp_path / "f.gif")
+    assert drawn == [2, 1, 0]
+
+
+def test_no_picture_is_nothing_to_show_and_no_crash(tmp_path):
+    none = Pictures(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))[5:]
+    assert "0 pictures" in none._repr_html_()
+    with pytest.raises(ValueError, match="there is no picture here"):
+        none.save(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("captions", [["a"], "ab", ["a", "b", "c"]])
+def test_captions_are_one_for_each(captions):
+    with pytest.raises(ValueError, match="captions must be a list of 2"):
+        Pictures(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), captions)
+
+
+@pytest.mark.parametrize("enlarge", [0, -1, 1.5, "2", None])
+def test_pictures_are_enlarged_by_a_whole_number(enlarge):
+    with pytest.raises((TypeError, ValueError), match="enlarge must be"):
+        Pictures(torch.zeros(2, 3, 4, 4, dtype=torch.uint8)).together(enlarge)

@@ -5,14 +5,13 @@ All of them are in ``data/flashcards.toml``. Their maths stands between dollars.
 
 import html
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from latex2mathml.converter import convert as to_mathml
 
-from course_lib.files import shipped_file
+from course_lib.files import shipped_tables
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Card:
 
 def load_cards() -> list[Card]:
     """All cards of the course, in the order of ``data/flashcards.toml``."""
-    entries = tomllib.loads(shipped_file("flashcards.toml").read_text(encoding="utf-8"))["card"]
+    entries = shipped_tables("flashcards.toml", "card")
     return [Card(c["id"], c["front"], c["back"].strip(), c["notebook"], tuple(c["tags"])) for c in entries]
 
 

@@ -18,6 +18,7 @@ import ipywidgets as widgets
 
 from course_lib.classroom.card_files import html_page, write_anki, write_html, write_pdf
 from course_lib.classroom.cards import Card, deck, paragraphs, to_markdown, with_mathml
+from course_lib.classroom.console import say
 from course_lib.classroom.showing import show_html, show_markdown, show_widget, spoken_line
 
 COMMAND = "python -m course_lib.classroom.flashcards"
@@ -172,7 +173,7 @@ def main() -> None:
         for form, write in writers.items():
             if chosen[form]:
                 write(cards, chosen[form])
-                print(f"cards written to {chosen[form]}: {len(cards)}")
+                say(f"cards written to {chosen[form]}: {len(cards)}")
     except (ValueError, RuntimeError, OSError) as problem:
         raise SystemExit(str(problem)) from None
 

@@ -7,7 +7,6 @@ folded answer are Markdown, so that they can be read without a kernel and in a n
 
 import math
 import re
-import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,7 +18,7 @@ import ipywidgets as widgets
 from course_lib.classroom.cards import with_mathml
 from course_lib.classroom.showing import show_markdown, show_widget, spoken_line, text_html
 from course_lib.classroom.ticks import Status, record
-from course_lib.files import shipped_file
+from course_lib.files import shipped_tables
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,9 @@ def load_questions() -> dict[str, Question]:
     """All questions by id, in the order of the file.
 
     Raises:
-        CourseFileError: if the file is missing or altered.
+        CourseFileError: if the file is missing or cannot be read.
     """
-    listed = tomllib.loads(shipped_file("self_check.toml").read_text(encoding="utf-8"))["question"]
-    return {each["id"]: _from_table(each) for each in listed}
+    return {each["id"]: _from_table(each) for each in shipped_tables("self_check.toml", "question")}
 
 
 def _from_table(table: dict) -> Question:

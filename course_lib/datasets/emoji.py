@@ -28,6 +28,7 @@ from course_lib import oklab
 from course_lib.arguments import (
     require_between,
     require_count,
+    require_labels,
     require_same_shape,
     require_tensor,
     require_whole_number,
@@ -153,6 +154,7 @@ def styles_of(scenes: Scene) -> Tensor:
 
 def labels_of(scenes: Scene) -> Tensor:
     """(B, 5) int64, indices into LABELS: each picture's object, colour, background, size and style."""
+    require_scenes(scenes)
     parts = (objects_of(scenes), scenes.colour, scenes.background, scenes.size, styles_of(scenes))
     begins = np.cumsum([0, len(OBJECTS), len(COLOURS), len(BACKGROUNDS), len(SIZES)]).tolist()
     return torch.stack([part + begin for part, begin in zip(parts, begins, strict=True)], dim=1)
@@ -180,6 +182,8 @@ def training_cells() -> Tensor:
 
 def visible(colour: Tensor, background: Tensor) -> Tensor:
     """Whether an object of each colour can be seen on each background: not white on white, black on black, …"""
+    require_labels("colour", colour, len(COLOURS))
+    require_labels("background", background, len(BACKGROUNDS))
     return _visible_pairs()[colour, background]
 
 
@@ -400,13 +404,9 @@ def rgb_of(colour: str) -> tuple[int, int, int]:
 
 
 def require_scenes(scenes: Scene) -> None:
-    """Refuse what is no Scene; whether its numbers are in range, ``compose`` looks."""
+    """Refuse what is no Scene, and numbers that stand for no drawing, colour, background or size."""
     if not isinstance(scenes, Scene):
         raise TypeError(f"scenes must be a Scene, as draw_scenes gives them, but a {type(scenes).__name__} came.")
-
-
-def _require_in_range(scenes: Scene) -> None:
-    require_scenes(scenes)
     counts = {"sprite": len(sprites()), "colour": len(COLOURS), "background": len(BACKGROUNDS), "size": len(SIZES)}
     for name, count in counts.items():
         values = getattr(scenes, name)
@@ -415,6 +415,10 @@ def _require_in_range(scenes: Scene) -> None:
         require_same_shape(f"scenes.{name}", values, "scenes.sprite", scenes.sprite)
         if len(values):
             require_between(f"scenes.{name}", values, 0, count - 1)
+
+
+def _require_in_range(scenes: Scene) -> None:
+    require_scenes(scenes)
     room = SIDE - torch.tensor(list(SIZES.values()))[scenes.size]
     for name in ("x", "y"):
         values = getattr(scenes, name)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_count, require_rows
+from course_lib.arguments import require_count, require_generator, require_rows, require_tensor
 from course_lib.files import shipped_file
 
 LABELS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -43,6 +43,8 @@ def draw(data: Fashion, size: int, generator: torch.Generator | None = None) -> 
         raise ValueError(
             f"data must hold as many labels as pictures, but {len(data.labels)} and {len(data.pictures)} came."
         )
+    require_tensor("data.labels", data.labels, floating=False)
+    require_generator("generator", generator)
     rows = torch.randint(len(data.pictures), (size,), generator=generator)
     return Fashion(data.pictures[rows], data.labels[rows])
 

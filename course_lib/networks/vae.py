@@ -159,5 +159,7 @@ class VAE(nn.Module):
         require_axes("latents", latents, "N", len(self.latent_mean), "H", "W")
         require_rows("latents", latents)
         require_finite("latents", latents)
+        if (latents.std(dim=(0, 2, 3)) == 0).any():
+            raise ValueError("latents must vary in every channel, but one is constant: its scale would be infinite.")
         self.latent_mean.copy_(latents.mean(dim=(0, 2, 3))[:, None, None])
         self.latent_std.copy_(latents.std(dim=(0, 2, 3))[:, None, None])
