@@ -179,7 +179,10 @@ class BugHunt:
             )
         if any(isinstance(self._try(answer, self.broken).error, AssertionError) for _ in range(5)):
             return "Your test lets the broken version pass now and then. On which input does the bug always show?"
-        return "Your test lets the broken version pass: no `assert` stops it. On which input does the bug show?"
+        return (
+            "Your test lets the broken version pass: no `assert` stops it. On which input does the bug show, "
+            "and by how much?"
+        )
 
     def _never_called(self) -> str:
         return f"Your test never calls {self._handed()}, the function that it is handed."

@@ -143,6 +143,8 @@ def require_kind(result: Any, expected: Any) -> None:
             raise WrongAnswerError(f"Your function should return a torch.Tensor, but a {type(result).__name__} came.")
         if result.shape != expected.shape:
             raise WrongAnswerError(f"The shape should be {tuple(expected.shape)}, but it is {tuple(result.shape)}.")
+        if result.is_complex() and not expected.is_complex():
+            raise WrongAnswerError("The result is complex: the root of a negative number was taken.")
         if result.dtype != expected.dtype:
             raise WrongAnswerError(
                 f"The dtype should be {expected.dtype}, but it is {result.dtype}: convert with .to(…)."

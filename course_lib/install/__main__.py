@@ -43,6 +43,7 @@ def main() -> None:
     print(f"Installing the packages for {' and '.join(wanted)}; for lab, about 100 MB to download.", flush=True)
     install(*(f"--requirement={LISTS / name}.txt" for name in wanted), f"--editable={TOP}")
     shutil.rmtree(VENV / "uv-cache", ignore_errors=True)
+    print(f"Installed. {PYTHON.relative_to(TOP)} is the course's Python.", flush=True)
 
 
 def make_environment() -> None:

@@ -107,6 +107,12 @@ def ddpm_without_noise(schedule, now, s, previous=None, generator=None):
     return _mean_and_variance(schedule, now, s)[0]
 
 
+def ddpm_with_predicted_noise(schedule, now, s, previous=None, generator=None):
+    """The noise that is added is the predicted eps: draw fresh noise, noise_like(now.x, generator)."""
+    mean, variance, _ = _mean_and_variance(schedule, now, s)
+    return mean + variance**0.5 * now.pred.eps
+
+
 def ddpm_with_one_noise_for_all(schedule, now, s, previous=None, generator=None):
     """Numbers share their noise: every pixel of every picture draws its own, so draw noise in the shape of now.x."""
     mean, variance, _ = _mean_and_variance(schedule, now, s)
@@ -248,6 +254,7 @@ DDPM_STEP = Exercise(
         ddpm_without_roots_in_the_mean,
         ddpm_with_uniform_noise,
         ddpm_without_noise,
+        ddpm_with_predicted_noise,
         ddpm_with_one_noise_for_all,
         ddpm_with_always_the_same_noise,
         ddpm_with_a_fresh_start_each_time,
@@ -349,6 +356,14 @@ def draw_from_the_top(denoiser, x, times, rule):
 def draw_first_guess(denoiser, x, times, rule):
     """This returns the guess of x_0 at the start: walk all the way."""
     return denoiser(x, times[0]).x_0
+
+
+def draw_last_guess(denoiser, x, times, rule):
+    """This returns the last guess of x_0, and not the x that the last step made."""
+    for t, s in pairwise(times):
+        pred = denoiser(x, t)
+        x = rule(denoiser.schedule, Step(t, x, pred), s, None, None)
+    return pred.x_0
 
 
 def draw_asking_once(denoiser, x, times, rule):
@@ -476,6 +491,7 @@ LOOP = Exercise(
         draw_on_to_zero,
         draw_from_the_top,
         draw_first_guess,
+        draw_last_guess,
         draw_asking_once,
         draw_asking_at_s,
         draw_telling_s,
