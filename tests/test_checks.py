@@ -295,6 +295,13 @@ def test_the_check_finds_the_function_by_its_name(notebook):
     assert ticks() == {"01.1": "done"}
 
 
+def test_a_slip_in_the_name_is_seen(notebook):
+    said = notebook.run(RIGHT_CELL.replace("forward_step", "foward_step"), CELL)
+    assert said.startswith("○ Nothing to check")
+    assert "then this one. There is a foward_step: is that a slip in the name?" in said
+    assert "slip" not in notebook.run("del foward_step, forward_step", "def other(): pass", CELL)
+
+
 def test_an_untouched_stub_checked_twice_is_not_accused(notebook):
     assert notebook.run(STUB, CELL).startswith("○ Not attempted yet")
     said = notebook.run(CELL)

@@ -17,6 +17,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from difflib import get_close_matches
 from types import FunctionType
 
 from course_lib.classroom.console import say
@@ -47,10 +48,14 @@ def check(exercise_id: str, answer: Callable | None = None) -> Callable:
         KeyboardInterrupt: if the learner interrupts it.
     """
     exercise = find(exercise_id)
+    near = ""
     if answer is None:
-        answer = sys._getframe(1).f_globals.get(exercise.solution.__name__)
+        notebook, name = sys._getframe(1).f_globals, exercise.solution.__name__
+        answer = notebook.get(name)
+        near = "" if name in notebook else _near(name, notebook)
     try:
         status, message = _judge(exercise, answer)
+        message += near
     except KeyboardInterrupt:
         say(f"○ Interrupted · {exercise.id} {exercise.title}\nNothing was recorded. Is there a loop that never ends?")
         raise
@@ -148,6 +153,13 @@ def _verdict(exercise: Exercise | BugHunt, answer: Callable) -> tuple[str, str]:
     except Exception as error:
         return "nothing", f"\nThe check itself failed, not your function: {describe(error)}"
     return ("done", "") if problem is None else ("tried", f"\n{problem}")
+
+
+def _near(name: str, notebook: dict) -> str:
+    """A sentence if the notebook has a function whose name is all but the one that is looked for."""
+    functions = [key for key, value in notebook.items() if isinstance(value, FunctionType)]
+    alike = get_close_matches(name, functions, n=1, cutoff=0.8)
+    return f" There is a {alike[0]}: is that a slip in the name?" if alike else ""
 
 
 def _is_stub(function: Callable) -> bool:

@@ -40,7 +40,7 @@ def main() -> None:
     make_environment()
     if sys.platform == "linux":
         install_torch_on_linux(asked.torch)
-    print(f"Installing the packages for {' and '.join(wanted)}; for lab, about 100 MB to download.", flush=True)
+    print(f"Installing the packages for {' and '.join(wanted)}, about 100 MB to download in all.", flush=True)
     install(*(f"--requirement={LISTS / name}.txt" for name in wanted), f"--editable={TOP}")
     shutil.rmtree(VENV / "uv-cache", ignore_errors=True)
     print(f"Installed. {PYTHON.relative_to(TOP)} is the course's Python.", flush=True)
