@@ -269,7 +269,7 @@ def train_on_garments(net, steps, classes=10):
 
 def test_a_shipped_network_is_frozen_says_so_and_a_copy_of_it_goes_on():
     shipped = pretrained.fashion().net
-    with pytest.raises(ValueError, match=r"frozen, as shipped networks are: use TrainState\(trainable_copy\(net\)\)"):
+    with pytest.raises(ValueError, match=r"frozen, as shipped networks are, use TrainState\(trainable_copy\(net\)\)"):
         TrainState(shipped)
     before = {name: value.clone() for name, value in shipped.state_dict().items()}
     net = trainable_copy(shipped)
