@@ -9,10 +9,13 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 TOP = Path(__file__).parents[1]
@@ -47,21 +50,31 @@ def ask_jupyterlab(place: Path) -> None:
     command = ["make", "lab", "ARGS=--no-browser --port=8977"]
     nowhere = {**os.environ, "HOME": "/dev/null/home"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(command, cwd=place, env=nowhere, **pipes) as server:
-        printed = (re.search(r"http://localhost:(\d+)(\S+)\?token=(\w+)", line) for line in server.stdout)
-        port, path, token = next(found for found in printed if found).groups()
-        assert path == f"/lab/tree/{NOTEBOOK}", path
-
-        def ask(below: str, method: str = "GET") -> bytes:
-            address = f"http://localhost:{port}{below}?token={token}"
-            with urllib.request.urlopen(urllib.request.Request(address, method=method)) as answer:
-                return answer.read()
-
-        assert b"jupyter-config-data" in ask(path)
-        assert {"notebooks", "course_lib"} <= {each["name"] for each in json.loads(ask("/api/contents/"))["content"]}
-        ask("/api/shutdown", "POST")
-        server.stdout.read()
+    with subprocess.Popen(command, cwd=place, env=nowhere, start_new_session=True, **pipes) as server:
+        try:
+            follow_the_address(server)
+        finally:  # whatever was found: else it would serve for ever
+            os.killpg(server.pid, signal.SIGTERM)
+            server.stdout.read()
     print("JupyterLab's address leads to notebook 00, and course_lib lies beside it")
+
+
+def follow_the_address(server: subprocess.Popen) -> None:
+    """Wait for the address that the server prints, and ask for what stands behind it."""
+    printed = (re.search(r"http://localhost:(\d+)(\S+)\?token=(\w+)", line) for line in server.stdout)
+    port, path, token = next(found for found in printed if found).groups()
+    assert path == f"/lab/tree/{NOTEBOOK}", path
+
+    def ask(below: str) -> bytes:
+        for _ in range(60):  # the address is printed a moment before anybody answers
+            address = f"http://localhost:{port}{below}?token={token}"
+            with suppress(OSError), urllib.request.urlopen(address, timeout=60) as answer:
+                return answer.read()
+            time.sleep(0.5)
+        raise TimeoutError(f"nobody answers at port {port}")
+
+    assert b"jupyter-config-data" in ask(path)
+    assert {"notebooks", "course_lib"} <= {each["name"] for each in json.loads(ask("/api/contents/"))["content"]}
 
 
 if __name__ == "__main__":
