@@ -130,7 +130,8 @@ class Within:
 
     def __call__(self, x_t: Tensor, t: float | Tensor, cond: Tensor | None = None) -> Prediction:
         require_times("t", t, self.schedule.T)
-        within = (torch.as_tensor(t) >= self.low) & (torch.as_tensor(t) <= self.high)
+        times = torch.as_tensor(t)
+        within = (times >= self.low) & (times <= self.high)
         if within.all() or not within.any():
             return (self.inside if within.all() else self.outside)(x_t, t, cond)
         require_batch("t", t, len(x_t))

@@ -153,8 +153,7 @@ class TrainState:
         require_count("step", self.step, at_least=0)
         require_count("seed", self.seed, at_least=0)
         require_number("ema_limit", self.ema_limit, 0, 1)
-        if not isinstance(self.net, nn.Module):
-            raise TypeError(f"net must be a torch.nn.Module, but a {type(self.net).__name__} came.")
+        _require_network("net", self.net)
         if not any(parameter.requires_grad for parameter in self.net.parameters()):
             raise ValueError(
                 "net has no weight that can be trained; if it is frozen, as shipped networks are, "

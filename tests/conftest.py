@@ -1,6 +1,7 @@
 """Settings for all tests, and a line of progress for each notebook."""
 
 import shutil
+import signal
 import subprocess
 import time
 from fnmatch import fnmatch
@@ -68,6 +69,14 @@ def clone(course_files, tmp_path_factory):
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
         subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *command], cwd=folder, check=True)
     return folder
+
+
+@pytest.fixture
+def interruptible():
+    """Python's own answer to Ctrl-C, which a process started in the background may lack."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from save_notebooks import chosen
 from widgets_moved import IN_KERNEL
 
 from course_lib.classroom import showing
 from course_lib.classroom.checks import show_answer
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 WAYS = ("twice", "upwards", "solved")
 PRINTS_SECONDS = re.compile(
     r"\bclock\(\)|\bmilliseconds\b|\bwith_progress\b"
@@ -93,19 +93,16 @@ def problems(path: Path, way: str) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    numbers = [path.stem[:2] for path in NOTEBOOKS]
     parser.add_argument("numbers", nargs="*", help="of the notebooks, such as 03; all unless given")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
-    chosen = parser.parse_args()
-    if not set(chosen.numbers) <= set(numbers):
-        parser.error(f"there are these notebooks: {' '.join(numbers)}.")
-    paths = [path for path in NOTEBOOKS if not chosen.numbers or path.stem[:2] in chosen.numbers]
+    asked = parser.parse_args()
+    paths = chosen(asked.numbers)
     broken = 0
     with tempfile.TemporaryDirectory() as folder:
         # The developer's own ticks stay as they are.
         os.environ["COURSE_PROGRESS"] = str(Path(folder) / "progress.json")
         for path in paths:
-            for way in chosen.ways:
+            for way in asked.ways:
                 began = time.monotonic()
                 for problem in problems(path, way):
                     broken += 1

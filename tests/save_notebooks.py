@@ -21,6 +21,14 @@ from course_lib.files import atomic_write
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
+def chosen(numbers: list[str]) -> list[Path]:
+    """The notebooks of some numbers, such as 03; all of none. Ends the program if there is no such notebook."""
+    known = {path.stem[:2]: path for path in NOTEBOOKS}
+    if not known.keys() >= set(numbers):
+        sys.exit(f"there are these notebooks: {' '.join(known)}.")
+    return [path for number, path in known.items() if not numbers or number in numbers]
+
+
 def run(path: Path) -> nbformat.NotebookNode:
     """A notebook with new outputs.
 
@@ -48,12 +56,8 @@ def save(notebook: nbformat.NotebookNode, path: Path) -> None:
 
 
 def main() -> int:
-    numbers = [path.stem[:2] for path in NOTEBOOKS]
-    chosen = sys.argv[1:] or numbers
-    if not set(chosen) <= set(numbers):
-        sys.exit(f"there are these notebooks: {' '.join(numbers)}.")
     failed = 0
-    for path in (path for path in NOTEBOOKS if path.stem[:2] in chosen):
+    for path in chosen(sys.argv[1:]):
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as home:
             os.environ["HOME"] = os.environ["USERPROFILE"] = home

@@ -403,15 +403,7 @@ def test_any_other_not_implemented_error_is_named_for_what_it_is(capsys):
 # --- interrupted, printing, changing the notebook's state -------------------------------------------------------------
 
 
-@pytest.fixture
-def heard_interrupts():
-    """Python's own answer to an interrupt, which a shell's background job lacks."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("heard_interrupts")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_stops_the_answer_says_a_sentence_and_goes_on_to_the_notebook(capsys):
     running, finished = threading.Event(), threading.Event()
 

@@ -86,14 +86,6 @@ def test_stopping_the_iteration_and_going_on_changes_nothing():
     assert same_weights(parts.net, whole.net)
 
 
-@pytest.fixture
-def interruptible():
-    """Python's own answer to Ctrl-C, which a process started in the background may lack."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_in_the_middle_of_a_step_waits_until_it_is_taken_whole():
     whole, interrupted = fresh_state(), fresh_state()

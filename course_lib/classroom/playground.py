@@ -4,13 +4,12 @@ import warnings
 from collections.abc import Iterator
 
 import ipywidgets as widgets
-from PIL import Image
 
 from course_lib.classroom.plots import img_tag, packed
 from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
 from course_lib.text_to_image import GUIDANCE, TextToImage, UnknownWord
 
-SIDE = 256  # of a picture on the screen, in pixels: four times its own
+ENLARGE = 4  # so many pixels of the screen, along a side, to one of a picture
 # One step is drawn for each press of an invisible button, and each picture presses it once it is on the screen. Between
 # two steps the kernel so has time for other presses. A thread would do that too, but Colab shows nothing that it draws.
 PRESS_NEXT = "this.closest('.course-live').querySelector('.course-next').click()"
@@ -57,10 +56,9 @@ def player(pipe: TextToImage, prompt: str) -> widgets.VBox:
                 warnings.simplefilter("always", UnknownWord)
                 walk = pipe.watch(**asked)
             for done, step in enumerate(walk):
-                picture = pipe.decode(step.x if step.pred is None else step.pred.x_0)[0]
+                picture = pipe.decode(step.x if step.pred is None else step.pred.x_0).together(ENLARGE)
                 words = f"step {done} of {asked['steps']}"
-                large = picture.resize((SIDE, SIDE), Image.Resampling.NEAREST)
-                shown = img_tag(packed(large), f"{asked['prompts']}, {words}", SIDE, SIDE, onload=PRESS_NEXT)
+                shown = img_tag(packed(picture), f"{asked['prompts']}, {words}", *picture.size, onload=PRESS_NEXT)
                 image.value = shown + text_html(words)
                 yield
             told = [str(each.message) for each in warned if issubclass(each.category, UnknownWord)]
