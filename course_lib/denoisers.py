@@ -1,7 +1,7 @@
 r"""Denoisers: given a noisy picture, what was the picture and what was the noise?
 
 Both answers say the same thing, since :math:`x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon`:
-whoever knows one knows the other. A denoiser therefore always returns both, and a sampler never asks which
+one follows from the other. A denoiser therefore always returns both, and a sampler never asks which
 one the network was trained to predict.
 
 Three denoisers: a network (learned), and two that need no learning since the exact answer is known, which makes
@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from course_lib.arguments import (
+from course_lib.schedules import Schedule, require_schedule
+from course_lib.support.arguments import (
     require_between,
     require_finite,
     require_number,
@@ -24,7 +25,6 @@ from course_lib.arguments import (
     require_tensor,
     require_times,
 )
-from course_lib.schedules import Schedule, require_schedule
 
 
 class Prediction(NamedTuple):
@@ -89,16 +89,14 @@ class NetDenoiser:
 
     def __post_init__(self) -> None:
         if not callable(self.net):
-            raise TypeError(
-                f"net must be a network, called as net(x_t, t, cond), but a {type(self.net).__name__} came."
-            )
+            raise TypeError(f"net must be a network, called as net(x_t, t, cond), but got {type(self.net).__name__}.")
         require_schedule(self.schedule)
         if self.predicts not in ("eps", "x_0", "v", "u"):
-            raise ValueError(f'predicts must be "eps", "x_0", "v" or "u", but {self.predicts!r} came.')
+            raise ValueError(f'predicts must be "eps", "x_0", "v" or "u", but got {self.predicts!r}.')
         signal_at_end, _ = self.schedule.signal_and_noise(self.schedule.T, torch.zeros(1))
         if self.predicts == "eps" and signal_at_end == 0:
             raise ValueError(
-                'predicts must be "u", "v" or "x_0" with this schedule, but "eps" came: at T nothing of the picture is left, '
+                'predicts must be "u", "v" or "x_0" with this schedule, but got "eps": at T nothing of the picture is left, '
                 "so the noise does not tell what it was."
             )
 
@@ -222,7 +220,7 @@ class Clipped:
         require_number("low", self.low, -math.inf, math.inf)
         require_number("high", self.high, -math.inf, math.inf)
         if not self.low < self.high:
-            raise ValueError(f"low must be below high, but low = {self.low} and high = {self.high} came.")
+            raise ValueError(f"low must be below high, but got low = {self.low} and high = {self.high}.")
 
     @property
     def schedule(self) -> Schedule:

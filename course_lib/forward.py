@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_number, require_same_shape, require_tensor
 from course_lib.schedules import Schedule, require_schedule
+from course_lib.support.arguments import require_number, require_same_shape, require_tensor
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
 """Where noise comes from: one generator for all rows of a batch, one for each, or torch's own."""
@@ -65,7 +65,7 @@ def noise_like(x: Tensor, generator: Generators = None) -> Tensor:
     if generator is None or isinstance(generator, torch.Generator):
         return torch.randn(x.shape, dtype=x.dtype, generator=generator).to(x.device)
     if not isinstance(generator, Sequence) or not all(isinstance(each, torch.Generator) for each in generator):
-        raise TypeError(f"generator must be a torch.Generator, or one for each row, but {generator!r:.60} came.")
+        raise TypeError(f"generator must be a torch.Generator, or one for each row, but got {generator!r:.60}.")
     if x.ndim == 0 or len(generator) != len(x):
         raise ValueError(
             f"generator must hold one generator for each row of x, whose shape is {tuple(x.shape)}, "

@@ -1,15 +1,15 @@
 r"""Classifier-free guidance: how closely to follow the prompt.
 
 One network has learned to predict with a text and without (``training.drop_labels``). What the text changes in its
-answer is the direction in which the text pulls; guidance goes further in that direction than the network itself would:
+answer is a direction, and guidance goes further in that direction than the network itself would:
 
 .. math:: \hat\epsilon = \epsilon_\text{uncond} + w\,(\epsilon_\text{cond} - \epsilon_\text{uncond})
 
 w = 0 is the unconditional prediction, w = 1 the conditional one, and w > 1 exaggerates. (Papers often count from
 there: their scale is w - 1. ``guidance_scale`` in diffusers is our w.)
 
-Part of that way leads along the prediction itself, and only makes it larger: lights too light, colours too strong.
-*Projected* guidance leaves that part out, or most of it.
+One component of that change is parallel to the prediction itself, and only makes it larger: lights too light, colours too
+strong. *Projected* guidance leaves that component out, or most of it.
 
 Sources: Ho, Salimans 2022, *Classifier-Free Diffusion Guidance*, equation 6; Kynkäänniemi et al. 2024, *Applying
 Guidance in a Limited Interval Improves Sample and Distribution Quality in Diffusion Models*; Sadat, Hilliges, Weber
@@ -22,7 +22,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.arguments import (
+from course_lib.denoisers import Denoiser, Prediction, signal_and_noise
+from course_lib.schedules import Schedule
+from course_lib.support.arguments import (
     require_batch,
     require_number,
     require_rows,
@@ -30,8 +32,6 @@ from course_lib.arguments import (
     require_tensor,
     require_times,
 )
-from course_lib.denoisers import Denoiser, Prediction, signal_and_noise
-from course_lib.schedules import Schedule
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +46,19 @@ class Guided:
         w: how far to go, at least 0.
         uncond: the condition that stands for none, or a negative prompt's, from which to go away: a row like those of
             cond, of shape (1, …).
-        along: how much is kept, at w > 1, of what leads on along the conditional prediction, 0…1: all of it in plain
-            guidance, none in purely projected guidance, which goes ``across``.
+        parallel: the share that is kept, at w > 1, of the change's component parallel to the conditional prediction,
+            0…1: all of it in plain guidance, none in purely projected guidance.
     """
 
     denoiser: Denoiser
     w: float
     uncond: Tensor
-    along: float = 1.0
+    parallel: float = 1.0
 
     def __post_init__(self) -> None:
         require_number("w", self.w, 0, math.inf)
         require_tensor("uncond", self.uncond, floating=False)
-        require_number("along", self.along, 0, 1)
+        require_number("parallel", self.parallel, 0, 1)
 
     @property
     def schedule(self) -> Schedule:
@@ -87,13 +87,13 @@ class Guided:
         x_0_without, x_0_with = both.x_0.chunk(2)
         change = x_0_with - x_0_without
         if self.w > 1:
-            change = torch.lerp(across(change, x_0_with), change, self.along)
+            change = torch.lerp(orthogonal(change, x_0_with), change, self.parallel)
         # Mixing x_0 mixes eps in the same way: each is the same straight function of the other.
         return Prediction.from_x_0(x_0_with + (self.w - 1) * change, x_t, *signal_and_noise(self.schedule, t, x_t))
 
 
-def across(change: Tensor, x_0: Tensor) -> Tensor:
-    r"""The part of a change that is at right angles to x_0, each row on its own; both (B, …).
+def orthogonal(change: Tensor, x_0: Tensor) -> Tensor:
+    r"""The component of a change that is orthogonal to x_0, each row on its own; both (B, …).
 
     .. math:: \Delta_\perp = \Delta - \frac{\langle\Delta, x_0\rangle}{\langle x_0, x_0\rangle}\,x_0
     """
@@ -122,7 +122,7 @@ class Within:
         require_number("low", self.low, 0, math.inf)
         require_number("high", self.high, 0, math.inf)
         if self.low > self.high:
-            raise ValueError(f"low must not be above high, but {self.low} and {self.high} came.")
+            raise ValueError(f"low must not be above high, but got {self.low} and {self.high}.")
 
     @property
     def schedule(self) -> Schedule:
@@ -148,7 +148,7 @@ def padded_alike(*texts: Tensor) -> list[Tensor]:
         return list(texts)
     if any(text.ndim != 3 for text in texts):
         raise ValueError(
-            f"texts must all be encoded, (…, L, D), but shapes {[tuple(text.shape) for text in texts]} came."
+            f"texts must all be encoded, (…, L, D), but got shapes {[tuple(text.shape) for text in texts]}."
         )
     longest = max(text.shape[1] for text in texts)
     return [torch.nn.functional.pad(text, (0, 0, 0, longest - text.shape[1])) for text in texts]

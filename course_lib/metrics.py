@@ -19,11 +19,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from course_lib.arguments import (
+from course_lib.support.arguments import (
     require_axes,
     require_batch,
     require_between,
-    require_count,
     require_finite,
     require_labels,
     require_pictures,
@@ -31,7 +30,7 @@ from course_lib.arguments import (
     require_same_shape,
     require_whole_number,
 )
-from course_lib.device import best_device
+from course_lib.support.batches import in_batches
 
 
 def frechet_distance(features_1: Tensor, features_2: Tensor) -> float:
@@ -118,15 +117,6 @@ def saturation(pictures: Tensor) -> float:
 
 
 @torch.no_grad()
-def in_batches(function: nn.Module, pictures: Tensor, size: int = 500) -> Tensor:
-    """Apply a network's function to many pictures, ``size`` at a time on the best device; the answers, (N, …), on the CPU."""
-    if not callable(function):
-        raise TypeError(f"function must be a network or one of its functions, but a {type(function).__name__} came.")
-    require_rows("pictures", pictures)
-    require_count("size", size)
-    return torch.cat([function(batch.to(best_device())).cpu() for batch in pictures.split(size)])
-
-
 def accuracy(classifier: nn.Module, pictures: Tensor, labels: Tensor) -> float:
     """The share of pictures, (N, …), that the classifier gives their label, (N,); in [0, 1]."""
     require_rows("pictures", pictures)

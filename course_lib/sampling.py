@@ -17,7 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.arguments import (
+from course_lib.denoisers import Denoiser, Prediction
+from course_lib.forward import Generators, noise_like
+from course_lib.schedules import Schedule, require_schedule
+from course_lib.support.arguments import (
     require_count,
     require_finite,
     require_number,
@@ -25,13 +28,10 @@ from course_lib.arguments import (
     require_tensor,
     require_times,
 )
-from course_lib.denoisers import Denoiser, Prediction
-from course_lib.forward import Generators, noise_like
-from course_lib.schedules import Schedule, require_schedule
 
 
 class LazyPrediction:
-    """A ``Prediction`` that the denoiser is asked for when it is first looked at, and never if nobody looks.
+    """A ``Prediction`` that is computed when it is first used, and never if it is not.
 
     Args:
         denoiser, x, t, cond: what to ask, and about what.
@@ -191,8 +191,7 @@ def sample(
 ) -> Iterator[Step]:
     """Walk x along the given times and yield every moment on the way.
 
-    The denoiser is asked once a step, and not at all where neither the rule nor whoever takes the moment looks at what it
-    says.
+    The denoiser is called once a step, and not at all where neither the rule nor the caller uses its prediction.
 
     Args:
         denoiser: what to ask, at every time but the last.
@@ -290,16 +289,16 @@ def _remembered(step: Step | None, count: int) -> Step | None:
 def _checked_times(schedule: Schedule, times: Sequence[float | Tensor]) -> list[float | Tensor]:
     require_schedule(schedule)
     if not isinstance(times, Iterable):
-        raise TypeError(f"times must be a list of times such as schedule.times(50), but {times!r} came.")
+        raise TypeError(f"times must be a list of times such as schedule.times(50), but got {times!r}.")
     times = [t.item() if isinstance(t, np.generic) or (isinstance(t, Tensor) and not t.ndim) else t for t in times]
     if len(times) < 2:
-        raise ValueError(f"times must hold at least a start and an end, but {times} came.")
+        raise ValueError(f"times must hold at least a start and an end, but got {times}.")
     for t in times:
         require_times("every time", t, schedule.T)
     for t, s in pairwise(times):
         if _any(t == 0):
             raise ValueError(
-                "every time but the last must be above 0: from 0, where the picture is clean, no step leads on."
+                "every time but the last must be above 0: from 0, where the picture is clean, there is no further step."
             )
         if _any(t == s):
             raise ValueError(f"times must change at every step, but {t} stands there twice in a row.")
@@ -309,7 +308,7 @@ def _checked_times(schedule: Schedule, times: Sequence[float | Tensor]) -> list[
 def _require_step(schedule: Schedule, now: Step, s: float | Tensor) -> None:
     require_schedule(schedule)
     if not isinstance(now, Step):
-        raise TypeError(f"now and previous must be Steps, but a {type(now).__name__} came.")
+        raise TypeError(f"now and previous must be Steps, but got {type(now).__name__}.")
     if now.pred is None:
         raise ValueError(
             f"a step from t = {now.t} needs a prediction there, but pred is None, as at the end of a walk."
@@ -317,9 +316,9 @@ def _require_step(schedule: Schedule, now: Step, s: float | Tensor) -> None:
     for name, time in (("t", now.t), ("s", s)):
         require_times(name, time, schedule.T)
     if _any(now.t == 0):
-        raise ValueError("t must be above 0: from 0, where the picture is clean, no step leads on.")
+        raise ValueError("t must be above 0: from 0, where the picture is clean, there is no further step.")
 
 
 def _require_downwards(t: float | Tensor, s: float | Tensor) -> None:
     if _any(s >= t):
-        raise ValueError(f"this rule adds noise and only walks down: s must be below t = {t}, but s = {s} came.")
+        raise ValueError(f"this rule adds noise and only walks down: s must be below t = {t}, but got s = {s}.")

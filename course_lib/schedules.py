@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.arguments import (
+from course_lib.support.arguments import (
     require_batch,
     require_count,
     require_number,
@@ -219,5 +219,5 @@ def require_schedule(schedule: Schedule) -> None:
     """Refuse anything but a schedule, such as the picture when two arguments are swapped."""
     if not isinstance(schedule, Schedule):
         raise TypeError(
-            f"schedule must be a schedule, such as NoiseSchedule.cosine(), but a {type(schedule).__name__} came."
+            f"schedule must be a schedule, such as NoiseSchedule.cosine(), but got {type(schedule).__name__}."
         )

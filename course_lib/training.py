@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from IPython import get_ipython
 from IPython.display import display
@@ -26,7 +25,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from course_lib.arguments import (
+from course_lib.denoisers import NetDenoiser
+from course_lib.forward import add_noise, noise_like
+from course_lib.support.arguments import (
     require_count,
     require_finite,
     require_generator,
@@ -36,9 +37,9 @@ from course_lib.arguments import (
     require_tensor,
     require_whole_number,
 )
-from course_lib.denoisers import NetDenoiser
-from course_lib.files import CourseFileError, atomic_write
-from course_lib.forward import add_noise, noise_like
+from course_lib.support.files import CourseFileError, atomic_write
+from course_lib.support.seeds import generator_for
+from course_lib.support.weights import misfit
 
 # --- the loss ---------------------------------------------------------------------------------------------------------
 
@@ -62,7 +63,7 @@ def draw_times(size: int, T: int, generator: torch.Generator | None = None, shif
     require_number("shift", shift, 0, math.inf)
     require_generator("generator", generator)
     if shift == 0:
-        raise ValueError("shift must be above 0, but 0 came: all times would be 1.")
+        raise ValueError("shift must be above 0, but got 0: all times would be 1.")
     u = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (size,), in [0, 1)
     u = shift * u / (1 + (shift - 1) * u)
     return 1 + (u * T).long().clamp(max=T - 1)
@@ -105,7 +106,7 @@ def denoising_loss(
             answers in another shape, which would be broadcast.
     """
     if not isinstance(denoiser, NetDenoiser):
-        raise TypeError(f"denoiser must be a NetDenoiser, which has a network, but a {type(denoiser).__name__} came.")
+        raise TypeError(f"denoiser must be a NetDenoiser, which has a network, but got {type(denoiser).__name__}.")
     require_finite("x_0", x_0)
     require_rows("x_0", x_0)
     size = x_0.square().mean().sqrt().item()
@@ -130,7 +131,7 @@ class TrainState:
     """All that training changes, and the seed from which everything random follows.
 
     Batch k and its noise derive from (seed, k) alone. So ``net``, ``ema``, ``optimizer`` and ``step`` are the whole
-    state: whoever has them goes on bit for bit, on the same kind of machine with the same number of threads.
+    state, from which training goes on bit for bit, on the same kind of machine with the same number of threads.
 
     Args:
         net: the network, whose weights jump about. A shipped one is frozen: train a ``trainable_copy`` of it.
@@ -176,14 +177,6 @@ class TrainStep(NamedTuple):
     loss: float
 
 
-def generator_for(seed: int, step: int) -> torch.Generator:
-    """The random numbers of one step: a generator that depends on (seed, step) and nothing else."""
-    for name, number in (("seed", seed), ("step", step)):
-        require_count(name, number, at_least=0)
-    # torch's CPU generator uses 32 bits of its seed: mix both numbers into them.
-    return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
-
-
 def ema_decay(step: int, limit: float = 0.9995) -> float:
     """How much of the average is kept at a step (from 0): little at first, so that the random start is soon forgotten."""
     require_number("step", step, 0, math.inf)
@@ -208,7 +201,7 @@ def update_ema(ema: nn.Module, net: nn.Module, decay: float) -> None:
 def warm_up_then_fall(step: int, steps: int, peak: float = 2e-3, warm_up: int = 100) -> float:
     """A learning rate: up to ``peak`` within ``warm_up`` steps, flat to 60 % of the way, then straight down to 2 %.
 
-    Whoever trains for more than ``steps`` steps stays at 2 %.
+    After more than ``steps`` steps it stays at 2 %.
     """
     require_number("step", step, 0, math.inf)
     require_count("steps", steps)
@@ -227,7 +220,7 @@ def train(
 ) -> Iterator[TrainStep]:
     """Train until ``state.step`` is ``steps``, yielding after each step, when weights and average are up to date.
 
-    Progress bars, plots and checkpoints just iterate; whoever stops iterating stops the training, and another call
+    Progress bars, plots and checkpoints just iterate; to stop iterating is to stop the training, and another call
     goes on from there.
 
     Args:
@@ -365,16 +358,6 @@ def _require_network(name: str, value: object) -> None:
     if not isinstance(value, nn.Module):
         part = f": use {name}.net" if hasattr(value, "net") else ""
         raise TypeError(f"{name} must be a torch.nn.Module, but got {type(value).__name__}{part}.")
-
-
-def misfit(weights: dict[str, Tensor], net: nn.Module) -> str:
-    """In words, the first weight that a network lacks or has in another shape, or that is missing; "" if all fit it."""
-    for name, wanted in net.state_dict().items():
-        if name not in weights:
-            return f"{name} is missing"
-        if weights[name].shape != wanted.shape:
-            return f"{name} has shape {tuple(weights[name].shape)} instead of {tuple(wanted.shape)}"
-    return "".join([f"{name} is one too many" for name in weights if name not in net.state_dict()][:1])
 
 
 def _require_alike(ema: nn.Module, net: nn.Module) -> None:

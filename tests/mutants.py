@@ -42,7 +42,7 @@ FILES = {
     },
     "metrics.py": None,
     "guidance.py": None,
-    "muon.py": {"orthogonalised", "step"},
+    "recipes/shared/muon.py": {"orthogonalised", "step"},
     "networks/attention.py": {"attention", "is_word"},
     "networks/text.py": {"contrastive_loss"},
     "networks/vae.py": {
@@ -65,10 +65,10 @@ AT_A_TIME = "how many pictures go through a network at a time changes no answer"
 LAST_BUT_ONE = "of a picture's four axes, 2 is the last but one"
 COUNTED = "AdamW wants a count of steps in every state that it loads; of matrices nobody reads it"
 EQUIVALENT = {
-    "metrics.py in_batches: 500 -> 501": AT_A_TIME,
+    "support/batches.py in_batches: 500 -> 501": AT_A_TIME,
     "sampling.py sample_many: 250 -> 251": AT_A_TIME,
-    "muon.py step: 0.0 -> 1.0": COUNTED,
-    "muon.py step: 1 -> 2": COUNTED,
+    "recipes/shared/muon.py step: 0.0 -> 1.0": COUNTED,
+    "recipes/shared/muon.py step: 1 -> 2": COUNTED,
     "networks/vae.py reconstruction_error: -2 -> 2": LAST_BUT_ONE,
     "networks/vae.py reconstruction_error: -2 -> 2 (number 2)": LAST_BUT_ONE,
     "networks/vae.py draw: self.mean + (0.5 * self.log_var).exp() * noise_like(self.mean, generator) -> "

@@ -1,6 +1,7 @@
 """Bad input, everywhere: what is no answer is one sentence that names the argument, and never a silent wrong number."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -8,22 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib import (
-    denoisers,
-    forward,
-    guidance,
-    judging,
-    metrics,
-    muon,
-    oklab,
-    pretrained,
-    sampling,
-    tokenizer,
-    training,
-)
-from course_lib.datasets import captions, emoji, emoji_pictures, fashion
-from course_lib.networks import attention, classifier, text, text_unet, unet, vae
+from course_lib import denoisers, forward, guidance, metrics, pretrained, sampling, training
+from course_lib.datasets import fashion
+from course_lib.emoji import captions, emoji_sets, judging, oklab
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.scenes import draw_scenes, rgb_of, visible
+from course_lib.networks import attention, classifier, text, text_unet, time_embedding, tokenizer, unet, vae
+from course_lib.recipes.shared import muon
 from course_lib.schedules import NoiseSchedule
+from course_lib.support import batches, seeds
 
 SCHEDULE = NoiseSchedule.cosine()
 
@@ -41,7 +35,7 @@ NOW = sampling.Step(500, X, denoisers.Prediction(X, EPS))
 BEFORE = sampling.Step(700, X, denoisers.Prediction(EPS, X))
 VAE, JUDGE = vae.VAE(width=16), classifier.Classifier(channels=3, size=8)
 ENCODER = text.TextEncoder(tokenizer.Tokenizer(["a", "red", "car"]), size=16)
-SCENES = emoji.draw_scenes(4, torch.Generator().manual_seed(0))
+SCENES = draw_scenes(4, torch.Generator().manual_seed(0))
 POSTERIOR = vae.Posterior(X, EPS)
 COLOURS = (drawn(5, 3).clamp(-1, 1) + 1) / 2
 
@@ -72,11 +66,11 @@ CALLS = {
     ),
     "Clipped": (lambda low, high: denoisers.Clipped(DENOISER, low, high)(X, 5), {"low": -1.0, "high": 1.0}),
     "Guided": (
-        lambda w, uncond, along: guidance.Guided(DENOISER, w, uncond, along)(X, 5, LABELS),
-        {"w": 2.0, "uncond": torch.tensor([10]), "along": 0.5},
+        lambda w, uncond, parallel: guidance.Guided(DENOISER, w, uncond, parallel)(X, 5, LABELS),
+        {"w": 2.0, "uncond": torch.tensor([10]), "parallel": 0.5},
     ),
     "guided": (guidance.Guided(DENOISER, 2.0, torch.tensor([10])), {"x_t": X, "t": T, "cond": LABELS}),
-    "across": (guidance.across, {"change": X, "x_0": EPS}),
+    "across": (guidance.orthogonal, {"change": X, "x_0": EPS}),
     "Within": (lambda low, high: guidance.Within(DENOISER, DENOISER, low, high)(X, 5), {"low": 1, "high": 10}),
     "ddpm_step": (sampling.ddpm_step, {"schedule": SCHEDULE, "now": NOW, "s": 300}),
     "ddim_step": (sampling.ddim_step, {"schedule": SCHEDULE, "now": NOW, "s": 300, "eta": 0.5}),
@@ -96,7 +90,7 @@ CALLS = {
     "denoising_loss": (training.denoising_loss, {"denoiser": DENOISER, "x_0": X, "cond": LABELS, "shift": 1.0}),
     "ema_decay": (training.ema_decay, {"step": 5, "limit": 0.9}),
     "warm_up_then_fall": (training.warm_up_then_fall, {"step": 5, "steps": 10, "peak": 0.1, "warm_up": 3}),
-    "generator_for": (lambda seed, step: training.generator_for(seed, step) and 0, {"seed": 1, "step": 2}),
+    "generator_for": (lambda seed, step: seeds.generator_for(seed, step) and 0, {"seed": 1, "step": 2}),
     "TrainState": (
         lambda **given: training.TrainState(nn.Linear(2, 2), **given) and 0,
         {"step": 0, "seed": 0, "ema_limit": 0.9},
@@ -110,7 +104,7 @@ CALLS = {
     "precision_and_recall": (metrics.precision_and_recall, {"real": FEATURES, "drawn": FEATURES + 1, "neighbours": 2}),
     "mean_pairwise_distance": (metrics.mean_pairwise_distance, {"features": FEATURES}),
     "saturation": (metrics.saturation, {"pictures": PIXELS}),
-    "in_batches": (metrics.in_batches, {"function": JUDGE, "pictures": PIXELS, "size": 2}),
+    "in_batches": (batches.in_batches, {"function": JUDGE, "pictures": PIXELS, "size": 2}),
     "accuracy": (metrics.accuracy, {"classifier": JUDGE, "pictures": PIXELS, "labels": torch.tensor([1, 2, 3, 4])}),
     "psnr": (metrics.psnr, {"pictures": PIXELS, "others": PIXELS / 2}),
     "orthogonalised": (muon.orthogonalised, {"matrix": FEATURES, "steps": 3}),
@@ -133,7 +127,7 @@ CALLS = {
         {"pictures": PIXELS, "scenes": SCENES},
     ),
     "main_colour": (judging.main_colour, {"pixels": COLOURS}),
-    "embed_time": (unet.embed_time, {"t": T, "size": 8}),
+    "embed_time": (time_embedding.embed_time, {"t": T, "size": 8}),
     "UNet": (NET, {"x_t": X, "t": T, "cond": LABELS}),
     "TextUNet": (TEXT_NET, {"x_t": X, "t": T, "words": WORDS}),
     "Classifier": (JUDGE, {"x": PIXELS}),
@@ -152,10 +146,10 @@ CALLS = {
         text.contrastive_loss,
         {"pictures": FEATURES, "texts": FEATURES, "fits": torch.eye(6, dtype=torch.bool), "scale": torch.tensor(2.0)},
     ),
-    "draw_scenes": (lambda size: emoji.labels_of(emoji.draw_scenes(size)), {"size": 3}),
-    "compose": (emoji.labels_of, {"scenes": SCENES}),
-    "scaled": (emoji.scaled, {"pictures": torch.full((2, 3, 4, 4), 9, dtype=torch.uint8)}),
-    "rgb_of": (lambda colour: torch.tensor(emoji.rgb_of(colour)), {"colour": "#12aBfF"}),
+    "draw_scenes": (lambda size: draw_scenes(size).labels, {"size": 3}),
+    "compose": (compose, {"scenes": SCENES}),
+    "scaled": (scaled, {"pictures": torch.full((2, 3, 4, 4), 9, dtype=torch.uint8)}),
+    "rgb_of": (lambda colour: torch.tensor(rgb_of(colour)), {"colour": "#12aBfF"}),
     "describe": (lambda scene, index: captions.describe(scene, index) and 0, {"scene": SCENES, "index": 2}),
     "draw_captions": (lambda scenes: captions.draw_captions(scenes) and 0, {"scenes": SCENES}),
     "read_caption": (lambda caption: captions.read_caption(caption) and 0, {"caption": "a red car"}),
@@ -355,7 +349,7 @@ def test_one_row_is_never_taken_for_all():
         lambda: metrics.accuracy(JUDGE, PIXELS, one),
         lambda: next(sampling.sample(DENOISER, X, [5, 0], cond=one)),
         lambda: sampling.sample_many(DENOISER, X, [5, 0], cond=one),
-        lambda: judging.judged_right(PIXELS, emoji.picked(SCENES, slice(0, 1)), JUDGE),
+        lambda: judging.judged_right(PIXELS, SCENES[0:1], JUDGE),
         lambda: TEXT_NET(X, T, WORDS[:1]),
         lambda: guidance.Guided(DENOISER, 2, LABELS[:2])(X, 5, LABELS),
     ):
@@ -367,7 +361,7 @@ def test_the_same_pictures_have_no_noise_between_them():
     assert metrics.psnr(PIXELS, PIXELS) == math.inf
 
 
-@pytest.mark.parametrize("load", [fashion.test_set, emoji_pictures.faces])
+@pytest.mark.parametrize("load", [fashion.test_set, emoji_sets.faces])
 def test_data_that_someone_changes_in_place_are_whole_for_the_next_one(load):
     before = [part.clone() for part in load() if isinstance(part, torch.Tensor)]
     for part in load():
@@ -396,14 +390,14 @@ MODEL = pretrained.fashion()
     [
         (lambda: judging.background_of(torch.rand(2, 3, 16, 16) * 255), ValueError, "use pictures / 127.5 - 1"),
         (lambda: VAE.measure_latents(torch.ones(3, 4, 2, 2)), ValueError, "must vary in every channel"),
-        (lambda: captions.describe(SCENES._replace(colour=-SCENES.colour - 1)), ValueError, "scenes.colour must lie"),
-        (lambda: captions.draw_captions(SCENES._replace(size=SCENES.size + 99)), ValueError, "scenes.size must lie"),
+        (lambda: replace(SCENES, colour=-SCENES.colour - 1), ValueError, "scenes.colour must lie"),
+        (lambda: replace(SCENES, size=SCENES.size + 99), ValueError, "scenes.size must lie"),
         (
-            lambda: emoji.labels_of(SCENES._replace(background=-SCENES.background - 1)),
+            lambda: replace(SCENES, background=-SCENES.background - 1),
             ValueError,
             "background must lie",
         ),
-        (lambda: emoji.visible(torch.tensor([-1]), torch.tensor([0])), ValueError, "colour must lie"),
+        (lambda: visible(torch.tensor([-1]), torch.tensor([0])), ValueError, "colour must lie"),
         (lambda: pretrained.describe("fashoin"), ValueError, "no network 'fashoin': choose from emoji_classifier"),
         (
             lambda: guidance.Guided(DENOISER, 2.0, torch.tensor([10]))(X, 5, LABELS[:1]),

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from course_lib.files import checksums, data_folder
+from course_lib.support.files import checksums, data_folder
 
 OUTSIDE = ("npm was not found", "npm could not fetch", "resvg_py is not installed")
 
 
 def run(*arguments, **environment):
-    command = [sys.executable, str(data_folder() / "build_emoji.py"), *map(str, arguments)]
+    command = [sys.executable, "-m", "course_lib.recipes.pictures.build_emoji", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **environment)
 
 

@@ -8,10 +8,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.datasets import captions, emoji
-from course_lib.datasets.captions import COLOUR_WORDS, OBJECT_WORDS, Request, describe, draw_captions, read_caption
-from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, OBJECTS, SIZES, STYLES
-from course_lib.tokenizer import words
+from course_lib.emoji import captions
+from course_lib.emoji.captions import COLOUR_WORDS, OBJECT_WORDS, Request, describe, draw_captions, read_caption
+from course_lib.emoji.scenes import (
+    BACKGROUNDS,
+    COLOURS,
+    OBJECTS,
+    SIZES,
+    STYLES,
+    Scenes,
+    all_cells,
+    draw_scenes,
+    sprites,
+)
+from course_lib.networks.tokenizer import words
 
 
 def generator(seed=0):
@@ -20,7 +30,7 @@ def generator(seed=0):
 
 @pytest.fixture(scope="module")
 def drawn():
-    scenes = emoji.draw_scenes(30_000, generator(3), emoji.all_cells())
+    scenes = draw_scenes(30_000, generator(3), all_cells())
     return scenes, draw_captions(scenes, generator(4))
 
 
@@ -33,12 +43,12 @@ def test_the_same_for_a_seed_everywhere(drawn):
 
 def test_a_caption_depends_on_its_own_row_alone(drawn):
     scenes, texts = drawn
-    assert draw_captions(emoji.picked(scenes, slice(10)), generator(4)) == texts[:10]
+    assert draw_captions(scenes[:10], generator(4)) == texts[:10]
 
 
 def test_every_caption_says_what_its_picture_has(drawn):
     scenes, texts = drawn
-    objects, styles = emoji.objects_of(scenes).tolist(), emoji.styles_of(scenes).tolist()
+    objects, styles = scenes.object.tolist(), scenes.style.tolist()
     for place, text in enumerate(texts):
         asked = read_caption(text)
         assert asked.object == objects[place], text
@@ -94,25 +104,25 @@ def test_articles(drawn):
 
 
 def test_describe():
-    index = next(i for i, sprite in enumerate(emoji.sprites()) if sprite.icon == "coupe_flat")
+    index = next(i for i, sprite in enumerate(sprites()) if sprite.icon == "coupe_flat")
     parts = (index, list(COLOURS).index("orange"), list(BACKGROUNDS).index("sky blue"), 0, 16, 16, False)
-    scenes = emoji.Scene(*(torch.tensor([0, part]) for part in parts[:-1]), torch.tensor([False, False]))
+    scenes = Scenes(*(torch.tensor([0, part]) for part in parts[:-1]), torch.tensor([False, False]))
     assert describe(scenes, 1) == "a small orange sports car on a sky blue background, flat style"
-    with pytest.raises(ValueError, match="index must lie between 0 and 1, but 2 came"):
+    with pytest.raises(ValueError, match="index must lie between 0 and 1, but got 2"):
         describe(scenes, 2)
 
 
 @given(st.integers(0, 2**31), st.booleans())
 def test_what_is_described_is_read_back(seed, capitals):
-    scenes = emoji.draw_scenes(1, generator(seed), emoji.all_cells())
+    scenes = draw_scenes(1, generator(seed), all_cells())
     text = describe(scenes)
     size = scenes.size.item()
     assert read_caption(text.upper() if capitals else f"  {text} ") == Request(
-        emoji.objects_of(scenes).item(),
+        scenes.object.item(),
         scenes.colour.item(),
         None if size == 1 else size,
         scenes.background.item(),
-        emoji.styles_of(scenes).item(),
+        scenes.style.item(),
     )
 
 
@@ -150,5 +160,5 @@ def test_captions_that_are_none(text):
 
 
 def test_a_caption_is_a_string():
-    with pytest.raises(TypeError, match="caption must be a string, but a int came"):
+    with pytest.raises(TypeError, match="caption must be a string, but got int"):
         read_caption(3)

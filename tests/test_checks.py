@@ -105,8 +105,8 @@ def test_an_untouched_stub_is_open_and_nothing_is_recorded(exercise_id, capsys):
     ("answer", "message"),
     [
         (returns_nothing, "has it a return?"),
-        (lambda *arguments: EqualToEverything(), "a EqualToEverything came"),
-        (lambda *arguments: torch.zeros(1).as_subclass(LyingTensor), "a LyingTensor came"),
+        (lambda *arguments: EqualToEverything(), "got EqualToEverything"),
+        (lambda *arguments: torch.zeros(1).as_subclass(LyingTensor), "got LyingTensor"),
         (lambda *arguments: torch.zeros(7, 5), "it is (7, 5)"),
         (lambda *arguments: arguments[99], "IndexError"),
         (lambda: None, "TypeError"),
@@ -622,8 +622,8 @@ def of_lists(monkeypatch):
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (filter(None, ["fo", "fi"]), "should return a list, but a filter came"),
-        (("fo", "fi"), "should return a list, but a tuple came"),
+        (filter(None, ["fo", "fi"]), "should return a list, but got filter"),
+        (("fo", "fi"), "should return a list, but got tuple"),
         ([filter(None, "fo"), "fi"], "The list should hold Python strs, but it holds filters."),
         ([2, None], "The list should hold Python strs, but it holds NoneTypes and ints."),
         (["fo"], "returned: a list of length 1, holding strs, where a list of length 2, holding strs"),
@@ -665,10 +665,10 @@ def test_a_mistake_that_crashes_is_passed_over(monkeypatch, capsys):
         (lambda right: right > 0, "it is torch.bool"),
         (lambda right: right.to("meta"), "on the inputs' device, cpu, but it is on meta"),
         (lambda right: right.to_sparse(), "should be a dense one, but it is torch.sparse_coo: use .to_dense()"),
-        (lambda right: right.numpy(), "should return a torch.Tensor, but a ndarray came"),
-        (lambda right: right.item(), "should return a torch.Tensor, but a float came"),
-        (lambda right: [right], "should return a torch.Tensor, but a list came"),
-        (lambda right: iter([right]), "should return a torch.Tensor, but a list_iterator came"),
+        (lambda right: right.numpy(), "should return a torch.Tensor, but got ndarray"),
+        (lambda right: right.item(), "should return a torch.Tensor, but got float"),
+        (lambda right: [right], "should return a torch.Tensor, but got list"),
+        (lambda right: iter([right]), "should return a torch.Tensor, but got list_iterator"),
     ],
 )
 def test_a_strange_tensor_is_a_true_sentence(make, message, capsys):

@@ -10,8 +10,8 @@ from course_lib.networks.attention import is_word
 from course_lib.networks.clip import ClipEncoder
 from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.vae import VAE
+from course_lib.pipeline.text_to_image import TextToImage
 from course_lib.schedules import NoiseSchedule
-from course_lib.text_to_image import TextToImage
 
 transformers = pytest.importorskip("transformers", reason="make .venv/clip installs transformers, as CI does")
 
@@ -52,7 +52,7 @@ def test_the_empty_text_is_one_too_and_no_word_is_unknown(encoder):
 
 
 def test_a_long_text_is_refused_in_a_sentence(encoder):
-    with pytest.raises(ValueError, match=r"a text may have 12 tokens, but one of 17 came: shorten it\."):
+    with pytest.raises(ValueError, match=r"a text may have 12 tokens, but got one of 17: shorten it\."):
         encoder.encode(["a car", "a" * 15])
 
 

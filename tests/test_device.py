@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from course_lib.device import clock
+from course_lib.support.device import clock
 
 
 def test_differences_are_seconds():

@@ -1,16 +1,33 @@
 """The composed emoji pictures: what was asked for is what is in them, the same for a seed everywhere."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from course_lib import oklab
-from course_lib.datasets import emoji
-from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, OBJECTS, SIZES, STYLES, Scene
-from course_lib.files import data_folder
+from course_lib.emoji import oklab
+from course_lib.emoji.drawing import compose, recolour, scaled
+from course_lib.emoji.scenes import (
+    BACKGROUNDS,
+    COLOURS,
+    LABELS,
+    OBJECTS,
+    SIDE,
+    SIZES,
+    STYLES,
+    Scenes,
+    all_cells,
+    draw_scenes,
+    held_out_cells,
+    joined,
+    sprites,
+    training_cells,
+    visible,
+)
+from course_lib.support.files import data_folder
 
 COLOUR_NAMES = list(COLOURS)
 
@@ -21,52 +38,56 @@ def generator(seed=0):
 
 def scene(sprite=0, colour="red", background="white", size="medium", native=False):
     """One scene, its object in the middle."""
-    place = (emoji.SIDE - SIZES[size]) // 2
+    place = (SIDE - SIZES[size]) // 2
     indices = (COLOUR_NAMES.index(colour), list(BACKGROUNDS).index(background), list(SIZES).index(size))
-    return Scene(*(torch.tensor([value]) for value in (sprite, *indices, place, place, native)))
+    return Scenes(*(torch.tensor([value]) for value in (sprite, *indices, place, place, native)))
+
+
+def same(some, others):
+    return all(torch.equal(part, getattr(others, name)) for name, part in vars(some).items())
 
 
 def sprites_of(name):
-    return [place for place, sprite in enumerate(emoji.sprites()) if OBJECTS[sprite.object] == name]
+    return [place for place, sprite in enumerate(sprites()) if OBJECTS[sprite.object] == name]
 
 
 def test_the_vocabulary_of_pictures():
     assert len(OBJECTS) == len(set(OBJECTS)) == 101
     assert (len(COLOURS), len(BACKGROUNDS), len(SIZES), len(STYLES)) == (11, 7, 3, 7)
-    sprites = emoji.sprites()
-    assert len(sprites) > 474
-    assert [sprite.object for sprite in sprites] == sorted(sprite.object for sprite in sprites)
-    assert {sprite.object for sprite in sprites} == set(range(101))
-    assert {sprite.style for sprite in sprites} == set(range(7))
+    assert len(sprites()) > 474
+    assert [sprite.object for sprite in sprites()] == sorted(sprite.object for sprite in sprites())
+    assert {sprite.object for sprite in sprites()} == set(range(101))
+    assert {sprite.style for sprite in sprites()} == set(range(7))
     assert len(sprites_of("sports car")) >= 7
 
 
 def test_shapes_and_ranges():
-    scenes = emoji.draw_scenes(50, generator())
-    assert all(part.shape == (50,) for part in scenes)
-    assert {part.dtype for part in scenes[:-1]} == {torch.int64}
+    scenes = draw_scenes(50, generator())
+    assert len(scenes) == 50
+    assert all(part.shape == (50,) for part in vars(scenes).values())
+    assert {part.dtype for name, part in vars(scenes).items() if name != "native"} == {torch.int64}
     assert scenes.native.dtype == torch.bool
-    pictures = emoji.compose(scenes)
+    pictures = compose(scenes)
     assert (pictures.shape, pictures.dtype) == ((50, 3, 64, 64), torch.uint8)
-    floats = emoji.scaled(pictures)
+    floats = scaled(pictures)
     assert (floats.dtype, floats.min().item(), floats.max().item()) == (torch.float32, -1, 1)
 
 
 def test_the_same_for_a_seed_everywhere():
     """The digest was taken once: another machine, another version of torch or Pillow must come to the same bytes."""
-    first, again, other = (emoji.compose(emoji.draw_scenes(300, generator(seed))) for seed in (1, 1, 2))
+    first, again, other = (compose(draw_scenes(300, generator(seed))) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert hashlib.sha256(first.numpy().tobytes()).hexdigest()[:16] == "bd35df2a8f04c74d"
 
 
 def test_no_held_out_cell_in_a_million_training_scenes():
-    held_out = emoji.held_out_cells()
+    held_out = held_out_cells()
     counts = torch.zeros(101, 11, dtype=torch.long)
     for seed in range(4):
-        scenes = emoji.draw_scenes(250_000, generator(seed))
-        counts += torch.bincount(emoji.objects_of(scenes) * 11 + scenes.colour, minlength=101 * 11).view(101, 11)
-        assert emoji.visible(scenes.colour, scenes.background).all()
+        scenes = draw_scenes(250_000, generator(seed))
+        counts += torch.bincount(scenes.object * 11 + scenes.colour, minlength=101 * 11).view(101, 11)
+        assert visible(scenes.colour, scenes.background).all()
     assert counts[held_out].sum() == 0
     assert (counts[~held_out] > 0).all()
     # The sports car comes three times as often as another object, all others equally often.
@@ -77,35 +98,35 @@ def test_no_held_out_cell_in_a_million_training_scenes():
 
 
 def test_what_is_held_out():
-    held_out = emoji.held_out_cells()
+    held_out = held_out_cells()
     red = COLOUR_NAMES.index("red")
     assert held_out[OBJECTS.index("sports car"), red]
     assert held_out[OBJECTS.index("racing car"), red]
     assert not held_out[OBJECTS.index("car"), red]
     assert 0.09 < held_out.float().mean() < 0.11
     assert (11 - held_out.sum(1)).min() >= 8
-    assert torch.equal(emoji.training_cells(), ~held_out)
-    scenes = emoji.draw_scenes(5000, generator(), held_out)
-    assert held_out[emoji.objects_of(scenes), scenes.colour].all()
+    assert torch.equal(training_cells(), ~held_out)
+    scenes = draw_scenes(5000, generator(), held_out)
+    assert held_out[scenes.object, scenes.colour].all()
 
 
 def test_centred_scenes_have_as_much_room_on_either_side_and_are_else_the_same():
-    scenes = emoji.draw_scenes(500, generator())
-    centred = emoji.centred(scenes)
+    scenes = draw_scenes(500, generator())
+    centred = scenes.centred()
     side = torch.tensor(list(SIZES.values()))[scenes.size]
     for place in (centred.x, centred.y):
-        assert torch.equal(place, emoji.SIDE - side - place)
-    assert all(torch.equal(a, b) for a, b in zip(centred._replace(x=scenes.x, y=scenes.y), scenes, strict=True))
+        assert torch.equal(place, SIDE - side - place)
+    assert same(replace(centred, x=scenes.x, y=scenes.y), scenes)
 
 
 def test_a_drawing_is_found_by_its_object():
-    scenes = emoji.draw_scenes(20_000, generator(), emoji.all_cells())
-    assert len(scenes.sprite.unique()) == len(emoji.sprites())
-    objects = torch.tensor([sprite.object for sprite in emoji.sprites()])
-    styles = torch.tensor([sprite.style for sprite in emoji.sprites()])
-    assert torch.equal(emoji.objects_of(scenes), objects[scenes.sprite])
-    assert torch.equal(emoji.styles_of(scenes), styles[scenes.sprite])
-    natives = torch.tensor([sprite.native for sprite in emoji.sprites()])[scenes.sprite]
+    scenes = draw_scenes(20_000, generator(), all_cells())
+    assert len(scenes.sprite.unique()) == len(sprites())
+    objects = torch.tensor([sprite.object for sprite in sprites()])
+    styles = torch.tensor([sprite.style for sprite in sprites()])
+    assert torch.equal(scenes.object, objects[scenes.sprite])
+    assert torch.equal(scenes.style, styles[scenes.sprite])
+    natives = torch.tensor([sprite.native for sprite in sprites()])[scenes.sprite]
     assert torch.equal(natives[scenes.native], scenes.colour[scenes.native])
     assert scenes.native.float().mean() > 0.02
     assert torch.bincount(scenes.size).tolist() == pytest.approx([5000, 10_000, 5000], rel=0.1)
@@ -116,7 +137,7 @@ def test_a_drawing_is_found_by_its_object():
 def test_background_is_exact_and_the_object_fills_its_size(background):
     colour = tuple(bytes.fromhex(BACKGROUNDS[background][1:]))
     for size, side in SIZES.items():
-        picture = emoji.compose(scene(sprites_of("circle")[0], "purple", background, size))[0]
+        picture = compose(scene(sprites_of("circle")[0], "purple", background, size))[0]
         differs = (picture != torch.tensor(colour, dtype=torch.uint8)[:, None, None]).any(0)
         for axis in (0, 1):
             places = differs.any(axis).nonzero()
@@ -127,8 +148,8 @@ def test_background_is_exact_and_the_object_fills_its_size(background):
 def test_place():
     """x counts from the left, y from the top."""
     middle = scene(0, "red", "white", "small")
-    moved = middle._replace(x=torch.tensor([28]), y=torch.tensor([5]))
-    first, second = emoji.compose(middle)[0], emoji.compose(moved)[0]
+    moved = replace(middle, x=torch.tensor([28]), y=torch.tensor([5]))
+    first, second = compose(middle)[0], compose(moved)[0]
     assert torch.equal(first[:, 16:48, 16:48], second[:, 5:37, 28:60])
 
 
@@ -139,7 +160,7 @@ def test_compose_agrees_with_plain_arithmetic():
         for layer in ("paint", "rest")
     ]
     checked = 0
-    for place, sprite in enumerate(emoji.sprites()):
+    for place, sprite in enumerate(sprites()):
         if place % 17 or sprite.native < 0:
             continue
         row, column = divmod(place, 25)
@@ -157,7 +178,7 @@ def test_compose_agrees_with_plain_arithmetic():
         for background, value in (("sky blue", "#bcdff8"), ("black", "#18191d")):
             if background == COLOUR_NAMES[sprite.native]:
                 continue
-            came = emoji.compose(scene(place, COLOUR_NAMES[sprite.native], background, "large", True))[0, :, 2:62, 2:62]
+            came = compose(scene(place, COLOUR_NAMES[sprite.native], background, "large", True))[0, :, 2:62, 2:62]
             for channel, back in enumerate(bytes.fromhex(value[1:])):
                 expected = layers[channel].clip(0, 255).clip(0, alpha) + (1 - alpha / 255) * back
                 away = np.abs(came[channel].numpy() - expected)
@@ -174,18 +195,18 @@ def test_recoloured_paint_has_the_colour_that_was_asked_for():
     darker = oklab.to_srgb(oklab.from_polar(lightness - 0.1, chroma, hue))
     for name, value in COLOURS.items():
         prototype = torch.tensor(tuple(bytes.fromhex(value[1:]))) / 255
-        came = emoji.recolour(paint, lightness, chroma, hue, name)
+        came = recolour(paint, lightness, chroma, hue, name)
         assert torch.allclose(came[0].float(), prototype, atol=0.01)
-        shade = oklab.to_oklab(emoji.recolour(darker, lightness, chroma, hue, name))
+        shade = oklab.to_oklab(recolour(darker, lightness, chroma, hue, name))
         assert 0.02 < (oklab.to_oklab(came) - shade)[0, 0] < 0.11
     # Paint that came without a colour takes the colour whole.
     grey = torch.full((1, 3), 0.5, dtype=torch.float64)
     none = torch.zeros(1, dtype=torch.float64)
-    came = emoji.recolour(grey, oklab.to_oklab(grey)[:, 0], none, none, "red")
+    came = recolour(grey, oklab.to_oklab(grey)[:, 0], none, none, "red")
     assert torch.allclose(came[0] * 255, torch.tensor([220.0, 30.0, 40.0], dtype=torch.float64), atol=2)
     # Vivid light paint, asked to be red, has to give up chroma to be shown.
     vivid = torch.tensor([[1.0, 1.0, 0.0]], dtype=torch.float64)
-    came = emoji.recolour(vivid, lightness, chroma, hue, "red")
+    came = recolour(vivid, lightness, chroma, hue, "red")
     assert ((came >= 0) & (came <= 1)).all()
     assert oklab.to_polar(oklab.to_oklab(came))[0] > 0.7
 
@@ -196,7 +217,7 @@ def test_recolouring_keeps_what_varies_in_the_paint():
 
     def recoloured(paint_chroma, paint_hue, colour="brown"):
         paint = oklab.to_srgb(oklab.from_polar(lightness, paint_chroma, paint_hue))
-        return oklab.to_polar(oklab.to_oklab(emoji.recolour(paint, lightness, chroma, hue, colour)))
+        return oklab.to_polar(oklab.to_oklab(recolour(paint, lightness, chroma, hue, colour)))
 
     whole, half, aside = (recoloured(*paint) for paint in ((chroma, hue), (chroma / 2, hue), (chroma, hue + 0.4)))
     assert half[1] / whole[1] == pytest.approx(0.5, abs=1e-6)
@@ -207,8 +228,8 @@ def test_recolouring_keeps_what_varies_in_the_paint():
 
 def test_recolouring_leaves_the_rest_alone():
     """Where a drawing has no paint, all its colours look the same."""
-    wheels = next(place for place, sprite in enumerate(emoji.sprites()) if sprite.icon == "coupe_clip_art")
-    red, green = (emoji.compose(scene(wheels, colour, "white", "large"))[0] for colour in ("red", "green"))
+    wheels = next(place for place, sprite in enumerate(sprites()) if sprite.icon == "coupe_clip_art")
+    red, green = (compose(scene(wheels, colour, "white", "large"))[0] for colour in ("red", "green"))
     same = (red == green).all(0)
     dark = (red.float().mean(0) < 90) & same
     assert dark.sum() > 60  # the tyres
@@ -229,30 +250,30 @@ def test_recolouring_leaves_the_rest_alone():
     ],
 )
 def test_scenes_that_cannot_be(change, message):
-    red = next(place for place, sprite in enumerate(emoji.sprites()) if COLOUR_NAMES[sprite.native] == "red")
+    red = next(place for place, sprite in enumerate(sprites()) if COLOUR_NAMES[sprite.native] == "red")
     with pytest.raises(ValueError, match=message):
-        emoji.compose(scene(red)._replace(**change))
+        replace(scene(red), **change)
 
 
 def test_refusals():
     with pytest.raises(TypeError, match=r"scenes\.colour must hold whole numbers"):
-        emoji.compose(scene()._replace(colour=torch.tensor([1.0])))
+        replace(scene(), colour=torch.tensor([1.0]))
     with pytest.raises(TypeError, match="size must be a whole number"):
-        emoji.draw_scenes(1.5)
-    with pytest.raises(ValueError, match="size must be at least 1, but 0 came"):
-        emoji.draw_scenes(0)
+        draw_scenes(1.5)
+    with pytest.raises(ValueError, match="size must be at least 1, but got 0"):
+        draw_scenes(0)
     with pytest.raises(ValueError, match=r"cells must have the shape of all_cells\(\)"):
-        emoji.draw_scenes(1, cells=torch.ones(3, 3, dtype=torch.bool))
+        draw_scenes(1, cells=torch.ones(3, 3, dtype=torch.bool))
     with pytest.raises(ValueError, match="cells must be bool, with at least one True"):
-        emoji.draw_scenes(1, cells=~emoji.all_cells())
+        draw_scenes(1, cells=~all_cells())
     with pytest.raises(TypeError, match=r"cells must be a torch\.Tensor"):
-        emoji.draw_scenes(1, cells="held out")
+        draw_scenes(1, cells="held out")
 
 
 def test_every_source_has_its_licence():
     folder = data_folder() / "emoji"
     notice = (folder / "NOTICE").read_text(encoding="utf-8")
-    for source in {sprite.source for sprite in emoji.sprites()}:
+    for source in {sprite.source for sprite in sprites()}:
         assert f'Source "{source}"' in notice
     for text in ("Apache-2.0", "CC-BY-4.0", "MIT-Microsoft", "MIT-emojibase"):
         assert f"licenses/{text}.txt" in notice
@@ -266,19 +287,19 @@ def test_small_enough_to_ship():
 
 
 def test_labels_say_all_that_a_scene_holds():
-    scenes = emoji.draw_scenes(300, torch.Generator().manual_seed(5))
-    named = [[emoji.LABELS[label] for label in row] for row in emoji.labels_of(scenes).tolist()]
-    assert [row[0] for row in named] == [emoji.OBJECTS[o] for o in emoji.objects_of(scenes).tolist()]
-    lists = (emoji.COLOURS, emoji.BACKGROUNDS, emoji.SIZES)
+    scenes = draw_scenes(300, torch.Generator().manual_seed(5))
+    named = [[LABELS[label] for label in row] for row in scenes.labels.tolist()]
+    assert [row[0] for row in named] == [OBJECTS[o] for o in scenes.object.tolist()]
+    lists = (COLOURS, BACKGROUNDS, SIZES)
     for place, (names, of) in enumerate(zip(lists, (scenes.colour, scenes.background, scenes.size), strict=True), 1):
         assert [row[place] for row in named] == [list(names)[index] for index in of.tolist()]
-    assert [row[4] for row in named] == [emoji.STYLES[style] for style in emoji.styles_of(scenes).tolist()]
+    assert [row[4] for row in named] == [STYLES[style] for style in scenes.style.tolist()]
 
 
 def test_scenes_are_picked_by_rows_and_joined_again():
-    scenes = emoji.draw_scenes(6, torch.Generator().manual_seed(0))
+    scenes = draw_scenes(6, torch.Generator().manual_seed(0))
     for rows in (torch.tensor([5, 0, 5]), slice(2, 4)):
-        chosen = emoji.picked(scenes, rows)
-        assert all(torch.equal(a, b[rows]) for a, b in zip(chosen, scenes, strict=True))
-    again = emoji.joined(emoji.picked(scenes, part) for part in (slice(2), slice(2, None)))
-    assert all(torch.equal(a, b) for a, b in zip(again, scenes, strict=True))
+        chosen = scenes[rows]
+        assert all(torch.equal(part, getattr(scenes, name)[rows]) for name, part in vars(chosen).items())
+    again = joined(scenes[part] for part in (slice(2), slice(2, None)))
+    assert same(again, scenes)

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from course_lib import pretrained
-from course_lib.datasets import emoji
 from course_lib.denoisers import GaussianDenoiser, Prediction, signal_and_noise
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.scenes import LABELS, draw_scenes, held_out_cells, training_cells
 from course_lib.networks.classifier import Classifier
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE
-from course_lib.recipes import emoji_classifier, emoji_latent, emoji_vae, twenty_minutes
+from course_lib.recipes import emoji_classifier, emoji_latent, emoji_vae
+from course_lib.recipes.measurements import twenty_minutes
 
 
 def generator():
@@ -45,9 +47,9 @@ def test_the_latent_model_learns_from_encoded_scenes_of_the_training_cells():
     latents, labels = emoji_latent.encoded_scenes(pretrained.emoji_vae(), 600)
     assert latents.shape == (600, 4, 16, 16)
     assert latents.dtype == torch.float32
-    scenes = emoji.draw_scenes(500, generator(), emoji.training_cells())
-    assert torch.equal(labels[:500], emoji.labels_of(scenes))
-    exact = pretrained.emoji_vae().to_latents(emoji.scaled(emoji.compose(scenes)))
+    scenes = draw_scenes(500, generator(), training_cells())
+    assert torch.equal(labels[:500], scenes.labels)
+    exact = pretrained.emoji_vae().to_latents(scaled(compose(scenes)))
     assert (latents[:500] - exact).square().mean().item() < 1e-3  # of variance 1: no more than half precision loses
     batch = emoji_latent.draw_batch(emoji_latent.Labelled(latents, labels), generator())
     assert batch.x_0.shape == (emoji_latent.BATCH_SIZE, 4, 16, 16)
@@ -74,8 +76,8 @@ def test_the_latent_model_learns_with_labels_and_now_and_then_without():
 
 
 def test_real_scenes_are_of_the_training_cells_and_new_for_every_seed():
-    scenes = emoji.draw_scenes(20, torch.Generator().manual_seed(3), emoji.training_cells())
-    assert torch.equal(emoji_latent.real_scenes(20, seed=3), emoji.scaled(emoji.compose(scenes)))
+    scenes = draw_scenes(20, torch.Generator().manual_seed(3), training_cells())
+    assert torch.equal(emoji_latent.real_scenes(20, seed=3), scaled(compose(scenes)))
     assert not torch.equal(emoji_latent.real_scenes(20, seed=3), emoji_latent.real_scenes(20, seed=4))
 
 
@@ -93,7 +95,7 @@ def test_operations_are_counted_forward_and_back():
 
 
 def test_a_step_on_pixels_costs_far_more_than_one_on_latents():
-    pixels, latents = UNet(channels=3, classes=len(emoji.LABELS), width=64, patch=1), pretrained.latent_unet()
+    pixels, latents = UNet(channels=3, classes=len(LABELS), width=64, patch=1), pretrained.latent_unet()
     ratio = twenty_minutes.operations(pixels, (3, 64, 64)) / twenty_minutes.operations(latents, (4, 16, 16))
     assert 16 < ratio < 40  # sixteen times the positions, and attention pays for their square
 
@@ -122,7 +124,7 @@ def test_what_is_timed_is_a_step_of_training():
 
 def test_latents_are_decoded_and_pixels_are_not():
     denoiser, scenes = GaussianDenoiser(0.5, 0.1, emoji_latent.SCHEDULE), emoji_latent.wanted_scenes(3)
-    labels = emoji.labels_of(scenes)
+    labels = scenes.labels
     pixels = twenty_minutes.draw_pictures(twenty_minutes.Trained(denoiser, None, 1, 0), scenes)
     assert torch.equal(pixels, emoji_latent.draw(denoiser, (3, 64, 64), labels))
     vae = pretrained.emoji_vae()
@@ -157,7 +159,7 @@ def test_every_picture_is_drawn_with_its_own_object():
 
 def test_scenes_are_asked_for_as_training_shows_them():
     scenes = emoji_latent.wanted_scenes(5000)
-    assert not emoji.held_out_cells()[emoji.objects_of(scenes), scenes.colour].any()
+    assert not held_out_cells()[scenes.object, scenes.colour].any()
     assert torch.equal(scenes.sprite[:10], emoji_latent.wanted_scenes(5000).sprite[:10])
     assert not torch.equal(scenes.sprite, emoji_latent.wanted_scenes(5000, seed=7).sprite)
 

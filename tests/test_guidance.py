@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from course_lib.denoisers import GaussianDenoiser, NetDenoiser
-from course_lib.guidance import Guided, Within, across, padded_alike
+from course_lib.guidance import Guided, Within, orthogonal, padded_alike
 from course_lib.networks.text_unet import TextUNet
 from course_lib.sampling import ddim_step, ddpm_step, dpmpp_2m_step, last, sample
 from course_lib.schedules import NoiseSchedule
@@ -78,17 +78,17 @@ def test_other_scales_lie_on_the_line_and_cost_one_call_of_twice_the_size(denois
 @pytest.mark.parametrize("w", [1.5, 4])
 @pytest.mark.parametrize("kept", [0, 0.3])
 @pytest.mark.parametrize("t", [500, torch.tensor([1, 300, 1000])])
-def test_projected_guidance_goes_as_far_but_less_along_the_prediction(denoiser, given, t, kept, w):
+def test_projected_guidance_goes_as_far_but_less_parallel_to_the_prediction(denoiser, given, t, kept, w):
     x, cond, uncond = given
     without, with_text = (Guided(denoiser, scale, uncond)(x, t, cond).x_0 for scale in (0, 1))
     denoiser.batches.clear()
-    got = Guided(denoiser, w, uncond, along=kept)(x, t, cond)
+    got = Guided(denoiser, w, uncond, parallel=kept)(x, t, cond)
     assert denoiser.batches == [6]
     for row, a, b in zip(*(part.flatten(1).double() for part in (got.x_0, without, with_text)), strict=True):
         beyond, change = row - b, b - a
-        along = (change @ b) / (b @ b) * b
-        assert torch.allclose(beyond, (w - 1) * (change - (1 - kept) * along), atol=2e-3 * row.abs().max().item())
-        left = beyond - (w - 1) * kept * along
+        parallel = (change @ b) / (b @ b) * b
+        assert torch.allclose(beyond, (w - 1) * (change - (1 - kept) * parallel), atol=2e-3 * row.abs().max().item())
+        left = beyond - (w - 1) * kept * parallel
         assert (left @ b).abs() < 1e-3 * left.norm() * b.norm()  # at right angles to the prediction
     signal, noise = (SCHEDULE.at(t, x) ** 0.5).float(), ((1 - SCHEDULE.at(t, x)) ** 0.5).float()
     assert torch.allclose(signal * got.x_0 + noise * got.eps, x, atol=1e-3)
@@ -97,7 +97,7 @@ def test_projected_guidance_goes_as_far_but_less_along_the_prediction(denoiser, 
 @pytest.mark.parametrize("w", [0, 0.4, 1])
 def test_projection_begins_where_the_conditional_prediction_is_left_behind(denoiser, given, w):
     x, cond, uncond = given
-    plain, projected = (Guided(denoiser, w, uncond, along)(x, 500, cond) for along in (1, 0))
+    plain, projected = (Guided(denoiser, w, uncond, parallel)(x, 500, cond) for parallel in (1, 0))
     assert torch.equal(plain.x_0, projected.x_0)
     assert torch.equal(plain.eps, projected.eps)
 
@@ -105,8 +105,8 @@ def test_projection_begins_where_the_conditional_prediction_is_left_behind(denoi
 def test_across_leaves_nothing_of_what_points_the_same_way():
     x_0 = torch.tensor([[3.0, 4.0], [0.0, 2.0], [0.0, 0.0]])
     change = torch.tensor([[6.0, 8.0], [5.0, -7.0], [1.0, 1.0]])
-    expected = torch.tensor([[0.0, 0.0], [5.0, 0.0], [1.0, 1.0]])  # nothing points along nothing
-    assert torch.allclose(across(change, x_0), expected, atol=1e-6)
+    expected = torch.tensor([[0.0, 0.0], [5.0, 0.0], [1.0, 1.0]])  # nothing is parallel to nothing
+    assert torch.allclose(orthogonal(change, x_0), expected, atol=1e-6)
 
 
 def test_the_null_condition_may_be_longer_than_the_prompt(denoiser, given):
@@ -115,11 +115,11 @@ def test_the_null_condition_may_be_longer_than_the_prompt(denoiser, given):
     assert torch.allclose(short(x, 500, cond).x_0, long(x, 500, cond).x_0, atol=1e-3)
 
 
-@pytest.mark.parametrize("along", [1, 0.3, 0])
+@pytest.mark.parametrize("parallel", [1, 0.3, 0])
 @pytest.mark.parametrize("rule", [ddpm_step, ddim_step, dpmpp_2m_step])
-def test_every_rule_walks_with_guidance(denoiser, given, rule, along):
+def test_every_rule_walks_with_guidance(denoiser, given, rule, parallel):
     x, cond, uncond = given
-    drawn = last(sample(Guided(denoiser, 2, uncond, along), x, [1000, 500, 250, 0], rule, cond, torch.Generator()))
+    drawn = last(sample(Guided(denoiser, 2, uncond, parallel), x, [1000, 500, 250, 0], rule, cond, torch.Generator()))
     assert drawn.shape == x.shape
     assert drawn.isfinite().all()
     assert denoiser.batches == [6, 6, 6]
@@ -147,10 +147,10 @@ def test_a_scale_that_makes_no_sense_is_refused(denoiser, w):
         Guided(denoiser, w, torch.zeros(1, 1, 16))
 
 
-@pytest.mark.parametrize("along", [-0.1, 1.1, math.nan])
-def test_a_share_that_makes_no_sense_is_refused(denoiser, along):
-    with pytest.raises(ValueError, match="along must lie between 0 and 1"):
-        Guided(denoiser, 2, torch.zeros(1, 1, 16), along)
+@pytest.mark.parametrize("parallel", [-0.1, 1.1, math.nan])
+def test_a_share_that_makes_no_sense_is_refused(denoiser, parallel):
+    with pytest.raises(ValueError, match="parallel must lie between 0 and 1"):
+        Guided(denoiser, 2, torch.zeros(1, 1, 16), parallel)
 
 
 def test_guidance_within_an_interval(denoiser, given):
@@ -160,7 +160,7 @@ def test_guidance_within_an_interval(denoiser, given):
     assert limited.schedule is SCHEDULE
     for t, expected in ((199, denoiser), (200, guided), (700, guided), (701, denoiser)):
         assert torch.equal(limited(x, t, cond).x_0, expected(x, t, cond).x_0), t
-    with pytest.raises(ValueError, match="low must not be above high, but 6 and 5"):
+    with pytest.raises(ValueError, match="low must not be above high, but got 6 and 5"):
         Within(guided, denoiser, 6, 5)
     with pytest.raises(ValueError, match="low must be finite and at least 0"):
         Within(guided, denoiser, -1, 5)

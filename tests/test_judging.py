@@ -1,17 +1,19 @@
 """The rules that judge pictures, on real pictures whose answers are known, and on pictures made for one rule."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from course_lib import judging
-from course_lib.datasets import captions, emoji
-from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, SIZES
+from course_lib.emoji import captions, judging
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.scenes import BACKGROUNDS, COLOURS, SIZES, all_cells, draw_scenes
 
 
 @pytest.fixture(scope="module")
 def real():
-    scenes = emoji.draw_scenes(3000, torch.Generator().manual_seed(11), emoji.all_cells())
-    return scenes, emoji.scaled(emoji.compose(scenes))
+    scenes = draw_scenes(3000, torch.Generator().manual_seed(11), all_cells())
+    return scenes, scaled(compose(scenes))
 
 
 def share(answers, truth):
@@ -123,13 +125,13 @@ def test_judge_asks_the_rules_and_the_classifier(real):
 
 
 def test_judged_right_compares_with_the_scene_that_was_meant(real):
-    scenes, pictures = type(real[0])(*(field[:200] for field in real[0])), real[1][:200]
+    scenes, pictures = real[0][:200], real[1][:200]
     right = judging.judged_right(pictures, scenes, NamesTheObject())
-    assert torch.equal(right["object"], 3 * (pictures.mean((1, 2, 3)) > 0).long() == emoji.objects_of(scenes))
+    assert torch.equal(right["object"], 3 * (pictures.mean((1, 2, 3)) > 0).long() == scenes.object)
     assert right["colour"].double().mean() > 0.95
     assert right["background"].all()
     assert torch.equal(right["all"], right["object"] & right["colour"] & right["background"] & right["size"])
-    other = scenes._replace(background=(scenes.background + 1) % len(BACKGROUNDS))
+    other = replace(scenes, background=(scenes.background + 1) % len(BACKGROUNDS))
     wrong = judging.judged_right(pictures, other, NamesTheObject())
     assert not wrong["background"].any()
     assert not wrong["all"].any()

@@ -12,13 +12,13 @@ from course_lib.metrics import (
     accuracy,
     frechet_distance,
     gaussian_frechet_distance,
-    in_batches,
     mean_and_covariance,
     mean_pairwise_distance,
     precision_and_recall,
     psnr,
     saturation,
 )
+from course_lib.support.batches import in_batches
 
 
 def features(seed, n=300, d=6):

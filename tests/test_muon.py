@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib import muon as muon_file
-from course_lib.muon import Muon, orthogonalised
+from course_lib.recipes.shared import muon as muon_file
+from course_lib.recipes.shared.muon import Muon, orthogonalised
 from course_lib.training import TrainState, load_checkpoint, save_checkpoint
 
 
@@ -46,7 +46,7 @@ class Layers(nn.Module):
 
 
 def muon(net, **options):
-    return Muon(net, [net.first, net.last], **options)
+    return Muon(net, ["first", "last"], **options)
 
 
 def steps(state, first, count):
@@ -63,7 +63,7 @@ def test_agrees_with_torchs_own_on_a_matrix():
     theirs.load_state_dict(ours.state_dict())
     net = nn.Sequential(nn.Linear(2, 10), ours)
     before = ours.weight.detach().clone()
-    a = Muon(net, [net[0]], lr=0.02, weight_decay=0.1)
+    a = Muon(net, ["0"], lr=0.02, weight_decay=0.1)
     b = torch.optim.Muon([theirs.weight], lr=0.02, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw")
     for number in range(4):
         gradient = torch.randn(6, 10, generator=torch.Generator().manual_seed(number))

@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
-from course_lib.device import best_device, half_precision
 from course_lib.networks.attention import SelfAttention
 from course_lib.networks.classifier import Classifier
-from course_lib.networks.unet import ResBlock, UNet, embed_time
+from course_lib.networks.time_embedding import embed_time
+from course_lib.networks.unet import ResBlock, UNet
+from course_lib.support.device import best_device, half_precision
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from course_lib import oklab
+from course_lib.emoji import oklab
 
 
 @pytest.mark.parametrize(

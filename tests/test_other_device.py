@@ -14,7 +14,7 @@ from course_lib.classroom.checks import source_of
 from course_lib.classroom.exercise import Exercise
 from course_lib.classroom.exercises import EXERCISES
 from course_lib.denoisers import Clipped, GaussianDenoiser, IdealDenoiser, NetDenoiser
-from course_lib.guidance import Guided, Within, across
+from course_lib.guidance import Guided, Within, orthogonal
 from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE, kl_divergence
@@ -250,9 +250,9 @@ LIBRARY = {
     **{rule.__name__: drawn(rule) for rule in (ddpm_step, ddim_step, dpmpp_2m_step)},
     "ddim_step with noise": drawn(partial(ddim_step, eta=0.5)),
     **{f"guided by {w}": drawn(ddim_step, guided(w)) for w in (0, 1, 3)},
-    "guided across": drawn(ddim_step, guided(3, along=0.2)),
+    "projected": drawn(ddim_step, guided(3, parallel=0.2)),
     "guided within": drawn(ddim_step, lambda to: Within(guided(3)(to), net_denoiser(to), 200, 800)),
-    "across": lambda to: across(to(pictures()), to(pictures(2))),
+    "across": lambda to: orthogonal(to(pictures()), to(pictures(2))),
     "train": trained,
     "VAE": through_the_vae,
     "TextUNet": lambda to: to(fixed(lambda: TextUNet(4, 8, (8, 16, 16))).eval())(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from course_lib.pictures import Pictures, Walk
+from course_lib.pipeline.pictures import Pictures, Walk
 from course_lib.sampling import Step
 
 

@@ -14,9 +14,9 @@ from PIL import Image
 from course_lib import pretrained
 from course_lib.classroom.playground import PRESS_NEXT, player, playground
 from course_lib.denoisers import Prediction
-from course_lib.pictures import Pictures
+from course_lib.pipeline.pictures import Pictures
+from course_lib.pipeline.text_to_image import UnknownWord
 from course_lib.sampling import Step
-from course_lib.text_to_image import UnknownWord
 
 
 class Watched:

@@ -8,7 +8,6 @@ import torch
 from pretended_gpu import DEVICE, PretendedGPU
 
 from course_lib.denoisers import Clipped, GaussianDenoiser, IdealDenoiser, NetDenoiser, signal_and_noise
-from course_lib.device import best_device
 from course_lib.forward import add_noise, noise_like
 from course_lib.guidance import Guided
 from course_lib.metrics import frechet_distance, precision_and_recall
@@ -18,6 +17,7 @@ from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE
 from course_lib.sampling import ddim_step, ddpm_step, dpmpp_2m_step, last, sample
 from course_lib.schedules import NoiseSchedule
+from course_lib.support.device import best_device
 from course_lib.training import denoising_loss, draw_times, drop_labels, update_ema
 
 COSINE = NoiseSchedule.cosine()
@@ -80,7 +80,7 @@ def test_training_needs_no_float64_there(gpu):
 def test_sampling_needs_no_float64_there(gpu, rule):
     torch.manual_seed(0)
     net, x, cond = UNet(width=8).to(gpu), torch.randn(3, 1, 8, 8).to(gpu), torch.arange(3).to(gpu)
-    guided = Guided(NetDenoiser(net, COSINE, "v"), 2, torch.tensor([10]).to(gpu), along=0.5)
+    guided = Guided(NetDenoiser(net, COSINE, "v"), 2, torch.tensor([10]).to(gpu), parallel=0.5)
     for denoiser in (
         Clipped(guided, -1, 1),
         GaussianDenoiser(0, 1, COSINE),
@@ -180,11 +180,11 @@ def test_what_is_no_whole_number(kind):
 @pytest.mark.parametrize(
     ("cond", "error", "words"),
     [
-        (torch.tensor([0, 11]), ValueError, "cond must lie between 0 and 10, but values from 0 to 11 came"),
+        (torch.tensor([0, 11]), ValueError, "cond must lie between 0 and 10, but got values from 0 to 11"),
         (torch.tensor([-1, 0]), ValueError, "cond must lie between 0 and 10"),
         (torch.tensor([0.0, 1.0]), TypeError, r"cond must hold whole numbers, .* use cond\.long\(\)"),
-        ([0, 1], TypeError, r"cond must be a torch.Tensor, but a list came: use torch\.as_tensor\(cond\)"),
-        (3, TypeError, r"cond must be a torch.Tensor, but a int came"),
+        ([0, 1], TypeError, r"cond must be a torch.Tensor, but got list: use torch\.as_tensor\(cond\)"),
+        (3, TypeError, r"cond must be a torch.Tensor, but got int"),
         (torch.tensor(3), ValueError, "cond must hold labels for each of the 2 pictures"),
         (torch.tensor([1]), ValueError, "cond must hold labels for each of the 2 pictures"),
         (torch.tensor([1, 2, 3, 4]), ValueError, "cond must hold labels for each of the 2 pictures"),

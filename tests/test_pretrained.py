@@ -10,22 +10,30 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from course_lib import files, pretrained
-from course_lib.datasets import emoji, emoji_pictures, fashion
+from course_lib import pretrained
+from course_lib.datasets import fashion
 from course_lib.denoisers import Clipped, NetDenoiser
-from course_lib.files import CourseFileError, checksums, data_folder
+from course_lib.emoji import emoji_sets
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.judging import judged_right
+from course_lib.emoji.scenes import OBJECTS, all_cells, draw_scenes, held_out_cells, training_cells
 from course_lib.guidance import Guided
-from course_lib.judging import judged_right
-from course_lib.metrics import accuracy, in_batches, psnr
+from course_lib.metrics import accuracy, psnr
 from course_lib.networks.unet import UNet
-from course_lib.recipes import guidance_scales, text_conditions, twenty_minutes
-from course_lib.recipes.emoji_latent import LATENT, distance_to_scenes, draw, real_scenes, wanted_scenes
+from course_lib.networks.vae import LATENT
+from course_lib.pipeline.text_to_image import GUIDANCE
+from course_lib.pretrained import weights as weights_file
 from course_lib.recipes.fashion import draw_garments
-from course_lib.recipes.fashion_samplers import RULES, STEPS
+from course_lib.recipes.measurements import fashion_samplers, guidance_scales, text_conditions, twenty_minutes
+from course_lib.recipes.measurements.fashion_samplers import RULES, STEPS
+from course_lib.recipes.shared.captioned import full_captions
+from course_lib.recipes.shared.latents import draw
+from course_lib.recipes.shared.scores import distance_to_scenes, real_scenes, wanted_scenes
 from course_lib.recipes.text_encoder import measure as measure_pair
-from course_lib.recipes.text_to_image import full_captions
 from course_lib.sampling import ddim_step, sample
-from course_lib.text_to_image import GUIDANCE
+from course_lib.support import files
+from course_lib.support.batches import in_batches
+from course_lib.support.files import CourseFileError, checksums, data_folder
 from course_lib.training import TrainState, denoising_loss, train, trainable_copy, warm_start
 
 
@@ -48,7 +56,7 @@ SHIPPED = sorted(path.stem for path in (data_folder() / "checkpoints").glob("*.s
 
 
 def test_what_the_recipes_ship_is_there_and_nothing_else():
-    recipes = (Path(pretrained.__file__).parent / "recipes").glob("*.py")
+    recipes = (Path(pretrained.__file__).parents[1] / "recipes").glob("*.py")
     shipping = [
         path.stem for path in recipes if re.search(rf'\bship\(\s*"{path.stem}"', path.read_text(encoding="utf-8"))
     ]
@@ -65,18 +73,18 @@ def test_a_file_says_where_it_comes_from(name):
 
 @pytest.fixture(scope="module")
 def scenes_of_all_cells():
-    scenes = emoji.draw_scenes(2000, torch.Generator().manual_seed(21), emoji.all_cells())
-    return scenes, emoji.scaled(emoji.compose(scenes))
+    scenes = draw_scenes(2000, torch.Generator().manual_seed(21), all_cells())
+    return scenes, scaled(compose(scenes))
 
 
 def test_the_judge_of_objects_is_as_good_as_its_file_says(scenes_of_all_cells):
     scenes, pictures = scenes_of_all_cells
     said = pretrained.describe("emoji_classifier")
-    share = accuracy(pretrained.emoji_classifier(), pictures, emoji.objects_of(scenes))
+    share = accuracy(pretrained.emoji_classifier(), pictures, scenes.object)
     assert share == pytest.approx(float(said["test_accuracy"]), abs=0.01)
     assert share >= 0.96
     of_objects = json.loads(said["test_accuracy_of_objects"])
-    assert list(of_objects) == list(emoji.OBJECTS)
+    assert list(of_objects) == list(OBJECTS)
     assert min(of_objects.values()) >= 0.88
     outlines = json.loads(said["test_accuracy_of_sports_cars"])
     assert len(outlines) == 8
@@ -84,7 +92,7 @@ def test_the_judge_of_objects_is_as_good_as_its_file_says(scenes_of_all_cells):
 
 
 def test_the_vae_gives_unseen_emoji_back():
-    vae, unseen = pretrained.emoji_vae(), emoji.scaled(emoji_pictures.test_set().pictures)
+    vae, unseen = pretrained.emoji_vae(), scaled(emoji_sets.test_set().pictures)
     again = in_batches(vae.reconstruct, unseen)
     said = float(pretrained.describe("emoji_vae")["psnr_unseen_emoji"])
     assert psnr(unseen, again) == pytest.approx(said, abs=0.05)
@@ -110,8 +118,8 @@ def test_latents_of_new_scenes_have_mean_0_and_deviation_1():
 
 def test_the_decoder_of_the_text_to_image_model_knows_the_same_latents_and_draws_them_better():
     vae, other = pretrained.emoji_vae(), pretrained.text_to_image_vae()
-    scenes = emoji.centred(emoji.draw_scenes(300, torch.Generator().manual_seed(24), emoji.held_out_cells()))
-    pictures = emoji.scaled(emoji.compose(scenes))
+    scenes = draw_scenes(300, torch.Generator().manual_seed(24), held_out_cells()).centred()
+    pictures = scaled(compose(scenes))
     latents = in_batches(vae.to_latents, pictures)
     assert torch.equal(in_batches(other.to_latents, pictures), latents)
     pipe = pretrained.text_to_image()
@@ -135,7 +143,7 @@ def test_the_latent_model_draws_what_its_labels_say():
     of = {key.removeprefix("frechet_distance_"): float(value) for key, value in said.items() if "frechet" in key}
     assert of["real"] < of["reconstructed"] < of["ddim_50"] < of["ddim_50_without_labels"]
     scenes = wanted_scenes(250)
-    latents = draw(pretrained.emoji_latent().denoiser, LATENT, emoji.labels_of(scenes), steps=25)
+    latents = draw(pretrained.emoji_latent().denoiser, LATENT, scenes.labels, steps=25)
     pictures = in_batches(pretrained.emoji_vae().to_pictures, latents)
     noise = in_batches(pretrained.emoji_vae().to_pictures, torch.randn(250, 4, 16, 16))
     # So few pictures look worse than many; noise looks worse than anything.
@@ -163,14 +171,14 @@ def test_the_text_encoder_finds_the_picture_and_the_text():
 def test_the_text_to_image_model_draws_what_its_prompts_say():
     said = pretrained.describe("text_to_image")
     pipe = pretrained.text_to_image()
-    for name, cells in (("training", emoji.training_cells()), ("held_out", emoji.held_out_cells())):
+    for name, cells in (("training", training_cells()), ("held_out", held_out_cells())):
         real, drawn, shuffled = (
             json.loads(said[f"judged_right_{kind}_{name}_cells"]) for kind in ("real", "drawn", "drawn_shuffled")
         )
         assert shuffled["object and colour"] < 0.05 < drawn["object and colour"] <= real["object and colour"]
         assert drawn["object and colour"] >= 0.98 * real["object and colour"]
         assert drawn["all"] >= 0.97 * real["all"]
-        scenes = emoji.centred(emoji.draw_scenes(100, torch.Generator().manual_seed(31), cells))
+        scenes = draw_scenes(100, torch.Generator().manual_seed(31), cells).centred()
         pictures = pipe(full_captions(scenes)).tensor / 127.5 - 1
         right = judged_right(pictures, scenes, pretrained.emoji_classifier())
         for what in ("object", "colour", "background", "size"):
@@ -207,7 +215,7 @@ def copied_data(tmp_path, monkeypatch):
     (tmp_path / "checkpoints" / "fashion.safetensors").write_bytes(source.read_bytes())
     (tmp_path / "SHA256SUMS").write_bytes((data_folder() / "SHA256SUMS").read_bytes())
     monkeypatch.setattr(files, "data_folder", lambda: tmp_path)
-    monkeypatch.setattr(pretrained, "data_folder", lambda: tmp_path)
+    monkeypatch.setattr(weights_file, "data_folder", lambda: tmp_path)
     return tmp_path
 
 
@@ -350,9 +358,21 @@ def test_safetensors_hold_the_plain_weights():
     }
 
 
+def shipped_table(name):
+    return json.loads(files.shipped_file(f"measurements/{name}.json").read_text(encoding="utf-8"))
+
+
+def assert_measured_on(table, recipe):
+    """A table names the command that makes it, and the checksums of all networks that its figures depend on."""
+    assert table["recipe"] == f"python -m {recipe.__name__}"
+    assert table["checkpoints_sha256"] == {
+        name: checksums()[f"checkpoints/{name}.safetensors"] for name in recipe.NETWORKS
+    }
+
+
 def test_the_table_of_samplers_was_measured_on_the_shipped_model_and_says_what_the_course_claims():
-    table = json.loads(files.shipped_file("measurements/fashion_samplers.json").read_text(encoding="utf-8"))
-    assert table["checkpoint_sha256"] == checksums()["checkpoints/fashion.safetensors"]
+    table = shipped_table(fashion_samplers.NAME)
+    assert_measured_on(table, fashion_samplers)
     assert table["pictures"] == 2000
     distance = {(row["rule"], row["steps"]): row["frechet_distance"] for row in table["rows"]}
     assert set(distance) == {(rule, steps) for rule in RULES for steps in STEPS[rule]}
@@ -365,9 +385,8 @@ def test_the_table_of_samplers_was_measured_on_the_shipped_model_and_says_what_t
 
 
 def test_the_race_of_pixels_and_latents_was_measured_on_the_shipped_networks_and_says_what_the_course_claims():
-    table = json.loads(files.shipped_file(twenty_minutes.NAME).read_text(encoding="utf-8"))
-    for name, checksum in table["checkpoints_sha256"].items():
-        assert checksum == checksums()[f"checkpoints/{name}.safetensors"], name
+    table = shipped_table(twenty_minutes.NAME)
+    assert_measured_on(table, twenty_minutes)
     rows = {row["name"]: row for row in table["rows"]}
     assert list(rows) == list(twenty_minutes.ROWS)
     steps = {"pixels": (twenty_minutes.PIXEL_STEPS, 0)} | {
@@ -393,13 +412,12 @@ def test_the_sheet_of_the_race_shows_what_the_shipped_model_draws():
     assert sheet.size == (twenty_minutes.SHOWN * 64, len(twenty_minutes.ROWS) * 64)
     strip = torch.from_numpy(np.array(sheet)[-64:]).unflatten(1, (-1, 64)).permute(1, 3, 0, 2)  # (SHOWN, 3, 64, 64)
     drawn = twenty_minutes.draw_pictures(twenty_minutes.shipped_latents(), wanted_scenes(twenty_minutes.SHOWN))
-    assert psnr(emoji.scaled(strip), drawn) > 35
+    assert psnr(scaled(strip), drawn) > 35
 
 
 def test_what_networks_read_was_compared_with_the_shipped_encoder_and_shows_what_the_course_claims():
-    table = json.loads(files.shipped_file(text_conditions.NAME).read_text(encoding="utf-8"))
-    for name, checksum in table["checkpoints_sha256"].items():
-        assert checksum == checksums()[f"checkpoints/{name}.safetensors"], name
+    table = shipped_table(text_conditions.NAME)
+    assert_measured_on(table, text_conditions)
     assert (table["steps"], table["pictures"]) == (text_conditions.STEPS, text_conditions.MEASURED)
     assert set(table["rows"]) == {"five labels", *text_conditions.ROWS}
     for cells in ("training", "held out"):
@@ -412,15 +430,13 @@ def test_what_networks_read_was_compared_with_the_shipped_encoder_and_shows_what
 
 
 def test_the_scales_of_guidance_were_measured_on_the_shipped_model_and_say_what_the_course_claims():
-    table = json.loads(files.shipped_file(guidance_scales.NAME).read_text(encoding="utf-8"))
-    for name in ("text_to_image", "emoji_decoder"):
-        assert table["checkpoints_sha256"][name] == checksums()[f"checkpoints/{name}.safetensors"]
+    table = shipped_table(guidance_scales.NAME)
+    assert_measured_on(table, guidance_scales)
     assert (table["pictures"], table["seeds"]) == (guidance_scales.PICTURES, guidance_scales.SEEDS)
-    plain, within, projected = (
-        {float(w): row for w, row in table[kind].items()} for kind in ("plain", "interval only", "projected")
-    )
-    assert tuple(plain) == guidance_scales.SCALES
-    assert (tuple(within), tuple(projected)) == (guidance_scales.WITHIN, guidance_scales.PROJECTED)
+    by_kind = {kind: {float(w): row for w, row in table[kind].items()} for kind in guidance_scales.KINDS}
+    for kind, (scales, _) in guidance_scales.KINDS.items():
+        assert tuple(by_kind[kind]) == scales, kind
+    plain, within, projected = by_kind.values()
     right = {w: row["object and colour"] for w, row in plain.items()}
     assert right[0.0] < 0.05
     assert right[1.0] + 0.03 < right[3.0] > right[15.0] + 0.1
@@ -431,7 +447,6 @@ def test_the_scales_of_guidance_were_measured_on_the_shipped_model_and_say_what_
     assert within[3.0]["object and colour"] > right[3.0] - 0.02
     assert within[5.0]["all"] > plain[5.0]["all"] + 0.03
     assert plain[15.0]["saturation"] > table["real"]["saturation"] > plain[3.0]["saturation"]
-    right = {w: row["object and colour"] for w, row in projected.items()}
     assert right[GUIDANCE] > max(right.values()) - 0.02, "the default should be about the best"
     assert all(row["saturation"] < plain[w]["saturation"] for w, row in projected.items())
     for w in (8.0, 15.0):

@@ -49,7 +49,7 @@ def objects(rule):
 
 def prompted(**options):
     pipe = pretrained.text_to_image()
-    return pipe(["a red sports car", "a small blue frog on pink"], steps=5, seed=2, **options).tensor
+    return pipe(["a red sports car", "a small blue frog on pink"], steps=5, seed=2, parallel=0.3, **options).tensor
 
 
 def guided(within):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from course_lib import files
 from course_lib.classroom import setup_check
 from course_lib.classroom.console import say
-from course_lib.files import CourseFileError
 from course_lib.install import __main__ as install
 from course_lib.install import served
+from course_lib.support import files
+from course_lib.support.files import CourseFileError
 
 TOP = Path(__file__).parents[1]
 

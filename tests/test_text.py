@@ -7,13 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.datasets import captions, emoji
-from course_lib.networks.attention import CrossAttention, attention, is_word, record_attention
+from course_lib.emoji import captions
+from course_lib.emoji.scenes import COLOURS, OBJECTS, all_cells, draw_scenes, held_out_cells
+from course_lib.networks.attention import CrossAttention, MapCrossAttention, attention, is_word, record_attention
 from course_lib.networks.text import ContrastivePair, TextEncoder, contrastive_loss
 from course_lib.networks.text_unet import TextUNet
+from course_lib.networks.tokenizer import BEGIN, PAD, UNKNOWN, Tokenizer, words
 from course_lib.pretrained import contrastive_pair_network
 from course_lib.recipes import text_encoder as recipe
-from course_lib.tokenizer import BEGIN, PAD, UNKNOWN, Tokenizer, words
 
 
 @pytest.fixture
@@ -51,10 +52,10 @@ def test_unknown_words_are_named_with_their_neighbours(tokenizer):
 @pytest.mark.parametrize(
     ("texts", "problem", "says"),
     [
-        ("a red car", TypeError, "texts must be a list of strings, but one string came"),
+        ("a red car", TypeError, "texts must be a list of strings, but got one string"),
         ([], ValueError, "at least one text"),
-        ([7], TypeError, "a text must be a string, but 7 came"),
-        (["a"] * 2 + ["red " * 7], ValueError, "may have 6 words, but one of 7 came"),
+        ([7], TypeError, "a text must be a string, but got 7"),
+        (["a"] * 2 + ["red " * 7], ValueError, "may have 6 words, but got one of 7"),
     ],
 )
 def test_what_is_no_text_is_refused(tokenizer, texts, problem, says):
@@ -73,7 +74,7 @@ def test_any_text_becomes_numbers_of_the_vocabulary(text):
 
 
 def test_every_caption_is_read_whole():
-    scenes = emoji.draw_scenes(3000, torch.Generator().manual_seed(0), emoji.all_cells())
+    scenes = draw_scenes(3000, torch.Generator().manual_seed(0), all_cells())
     tokenizer = contrastive_pair_network().text.tokenizer
     ids = tokenizer(captions.draw_captions(scenes, torch.Generator().manual_seed(1)))
     assert not (ids == UNKNOWN).any()
@@ -102,18 +103,30 @@ def test_weights_sum_to_one_over_the_keys():
 def test_positions_find_what_the_words_hold():
     torch.manual_seed(0)
     layer = CrossAttention(8, word_size=6, heads=2)
-    x, said = torch.randn(2, 8, 3, 5), torch.randn(2, 4, 6)
+    x, said = torch.randn(2, 15, 8), torch.randn(2, 4, 6)
     out = layer(x, said)
     assert out.shape == x.shape
     other = layer(x, torch.cat([said[:1], torch.randn(1, 4, 6)]))
     assert torch.equal(out[0], other[0])
     assert (out[1] - other[1]).abs().max() > 1e-3
     # By hand, head by head.
-    q = layer.to_q(layer.norm(x))[0].flatten(1).T  # (15, 8)
+    q = layer.to_q(x[0])  # (15, 8)
     k, v = layer.to_kv(said[0]).chunk(2, dim=-1)  # (4, 8) each
     heads = [attention(q[:, part], k[:, part], v[:, part])[0] for part in (slice(0, 4), slice(4, 8))]
-    by_hand = torch.cat(heads, dim=1).T.reshape(1, 8, 3, 5)
-    assert torch.allclose(out[:1], x[:1] + layer.to_out(by_hand), atol=1e-5)
+    assert torch.allclose(out[0], layer.to_out(torch.cat(heads, dim=1)), atol=1e-5)
+
+
+def test_the_positions_of_a_map_are_tokens_row_by_row():
+    torch.manual_seed(0)
+    layer = MapCrossAttention(8, word_size=6, heads=2)
+    x, said = torch.randn(2, 8, 3, 5), torch.randn(2, 4, 6)
+    with record_attention() as maps:
+        out = layer(x, said)
+    assert maps[0].shape == (2, 2, 15, 4)
+    for row, column in ((0, 0), (1, 3), (2, 4)):
+        token = layer.norm(x)[:, :, row, column]  # (2, 8)
+        alone = layer.attend(token[:, None], said)[:, 0]
+        assert torch.allclose(out[:, :, row, column], x[:, :, row, column] + alone, atol=1e-5)
 
 
 def test_padding_is_never_attended_and_its_length_changes_nothing():
@@ -139,7 +152,7 @@ def test_maps_are_recorded_within_and_not_outside():
     with record_attention() as maps:
         net(x, t, said)
     sides = [8, 4, 2, 2, 4, 8]
-    assert [weights.shape for weights in maps] == [(2, 4, side, side, 5) for side in sides]
+    assert [weights.shape for weights in maps] == [(2, 4, side**2, 5) for side in sides]
     net(x, t, said)
     assert len(maps) == 6
     with record_attention() as outer:
@@ -214,19 +227,19 @@ def test_several_pictures_of_one_text_share_the_probability():
 
 
 def test_fitting_captions_are_those_that_say_nothing_wrong():
-    scenes = emoji.draw_scenes(40, torch.Generator().manual_seed(0))
+    scenes = draw_scenes(40, torch.Generator().manual_seed(0))
     full = [captions.describe(scenes, row) for row in range(40)]
     drawn = captions.draw_captions(scenes, torch.Generator().manual_seed(1))
     assert recipe.fits(scenes, full).diagonal().all()
     assert recipe.fits(scenes, drawn).diagonal().all()
-    name = emoji.OBJECTS[emoji.objects_of(scenes)[0]]
-    colour = list(emoji.COLOURS)[scenes.colour[0]]
-    texts = [f"a {colour} {name}", f"a {list(emoji.COLOURS)[scenes.colour[0] - 1]} {name}"]
+    name = OBJECTS[scenes.object[0]]
+    colour = list(COLOURS)[scenes.colour[0]]
+    texts = [f"a {colour} {name}", f"a {list(COLOURS)[scenes.colour[0] - 1]} {name}"]
     assert recipe.fits(scenes, texts)[0].tolist() == [True, False]
 
 
 def test_no_caption_in_training_names_a_held_out_cell_and_every_second_half_is_wrong():
-    held_out = emoji.held_out_cells()
+    held_out = held_out_cells()
     for seed in range(20):
         batch = recipe.draw_batch(torch.Generator().manual_seed(seed))
         count = recipe.BATCH_SIZE

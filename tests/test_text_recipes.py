@@ -1,25 +1,24 @@
 """The recipes of the text-to-image model: what they train on, and how their pictures are measured."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from course_lib import pretrained
-from course_lib.datasets import captions, emoji
 from course_lib.denoisers import GaussianDenoiser, signal_and_noise
+from course_lib.emoji import captions
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.scenes import BACKGROUNDS, COLOURS, OBJECTS, draw_scenes, held_out_cells, joined, training_cells
 from course_lib.guidance import Guided
-from course_lib.metrics import in_batches
 from course_lib.networks.vae import reconstruction_error
-from course_lib.recipes import (
-    cover,
-    emoji_decoder,
-    emoji_latent,
-    guidance_scales,
-    running,
-    text_conditions,
-    text_to_image,
-)
-from course_lib.text_to_image import TextToImage
+from course_lib.pipeline.text_to_image import TextToImage
+from course_lib.recipes import emoji_decoder, emoji_latent, text_to_image
+from course_lib.recipes.measurements import guidance_scales, text_conditions
+from course_lib.recipes.pictures import cover
+from course_lib.recipes.shared import captioned, latents, running
+from course_lib.support.batches import in_batches
 from course_lib.training import draw_times
 
 
@@ -29,15 +28,19 @@ def generator():
 
 @pytest.fixture(scope="module")
 def data():
-    return emoji_latent.scenes_as_latents(pretrained.emoji_vae(), 600)
+    return latents.scenes_as_latents(pretrained.emoji_vae(), 600)
+
+
+def same(some, others):
+    return all(torch.equal(part, getattr(others, name)) for name, part in vars(some).items())
 
 
 def said_of(text, scenes, row):
     """Whether a caption is true of one of the scenes."""
     object_, colour, size, background, style = captions.read_caption(text)
-    one = emoji.picked(scenes, slice(row, row + 1))
-    true = (emoji.objects_of(one).item(), one.colour.item(), one.size.item(), one.background.item())
-    true += (emoji.styles_of(one).item(),)
+    one = scenes[row : row + 1]
+    true = (one.object.item(), one.colour.item(), one.size.item(), one.background.item())
+    true += (one.style.item(),)
     return all(
         asked in (None, has) for asked, has in zip((object_, colour, size, background, style), true, strict=True)
     )
@@ -45,8 +48,8 @@ def said_of(text, scenes, row):
 
 def test_it_learns_from_encoded_scenes_of_the_training_cells(data):
     assert data.x_0.shape == (600, 4, 16, 16)
-    assert not emoji.held_out_cells()[emoji.objects_of(data.scenes), data.scenes.colour].any()
-    pictures = emoji.scaled(emoji.compose(emoji.picked(data.scenes, slice(20))))
+    assert not held_out_cells()[data.scenes.object, data.scenes.colour].any()
+    pictures = scaled(compose(data.scenes[:20]))
     exact = pretrained.emoji_vae().to_latents(pictures)
     assert (data.x_0[:20] - exact).square().mean().item() < 1e-3  # of variance 1: no more than half precision loses
 
@@ -54,16 +57,16 @@ def test_it_learns_from_encoded_scenes_of_the_training_cells(data):
 def test_the_decoder_learns_from_scenes_in_the_middle_the_rare_ones_more_often(monkeypatch):
     composed = []
     monkeypatch.setattr(
-        emoji, "compose", lambda scenes, compose=emoji.compose: composed.append(scenes) or compose(scenes)
+        emoji_decoder, "compose", lambda scenes, compose=compose: composed.append(scenes) or compose(scenes)
     )
     for seed in range(10):
         pictures = emoji_decoder.draw_batch(torch.Generator().manual_seed(seed))
         assert pictures.shape == (emoji_decoder.BATCH_SIZE, 3, 64, 64)
     assert (pictures.min() >= -1) & (pictures.max() <= 1)
-    scenes = emoji.joined(composed)
-    assert all(torch.equal(a, b) for a, b in zip(emoji.centred(scenes), scenes, strict=True))
-    assert not emoji.held_out_cells()[emoji.objects_of(scenes), scenes.colour].any()
-    plain = emoji.draw_scenes(2000, generator())
+    scenes = joined(composed)
+    assert same(scenes.centred(), scenes)
+    assert not held_out_cells()[scenes.object, scenes.colour].any()
+    plain = draw_scenes(2000, generator())
     rarer = {"small": lambda s: s.size == 0, "not white": lambda s: s.background != 0}
     for name, is_rare in rarer.items():
         assert is_rare(scenes).double().mean() > is_rare(plain).double().mean() + 0.08, name
@@ -71,7 +74,7 @@ def test_the_decoder_learns_from_scenes_in_the_middle_the_rare_ones_more_often(m
 
 def test_the_decoder_gets_the_latents_with_noise_of_every_strength():
     vae = pretrained.emoji_vae()
-    pictures = emoji.scaled(emoji.compose(emoji.draw_scenes(100, generator())))
+    pictures = scaled(compose(draw_scenes(100, generator())))
     off = emoji_decoder.noisy_latents(vae, pictures, generator()) - in_batches(vae.to_latents, pictures)
     strengths = off.std(dim=(1, 2, 3))
     assert strengths.min() < 0.03
@@ -103,44 +106,44 @@ def test_small_objects_and_backgrounds_other_than_white_are_repeated(data):
 
     def counts(scenes):
         """How many scenes there are of each (size, white or not)."""
-        return torch.bincount(2 * scenes.size + (scenes.background != list(emoji.BACKGROUNDS).index("white")))
+        return torch.bincount(2 * scenes.size + (scenes.background != list(BACKGROUNDS).index("white")))
 
     assert counts(repeated.scenes).tolist() == (counts(data.scenes) * torch.tensor([2, 6, 1, 3, 1, 3])).tolist()
     rows = torch.cdist(repeated.x_0[:50].flatten(1), data.x_0.flatten(1)).argmin(dim=1)
-    assert all(torch.equal(a[:50], b[rows]) for a, b in zip(repeated.scenes, data.scenes, strict=True))
+    assert same(repeated.scenes[:50], data.scenes[rows])
 
 
 def test_objects_stand_in_the_middle():
     told = emoji_latent.scenes_as_latents(pretrained.emoji_vae(), 40, centred=True)
     for scenes in (told.scenes, text_to_image.red_sports_cars(40)):
-        assert all(torch.equal(a, b) for a, b in zip(emoji.centred(scenes), scenes, strict=True))
-    expected = emoji.scaled(emoji.compose(emoji.centred(emoji_latent.wanted_scenes(20, seed=4))))
+        assert same(scenes.centred(), scenes)
+    expected = scaled(compose(emoji_latent.wanted_scenes(20, seed=4).centred()))
     assert torch.equal(emoji_latent.real_scenes(20, seed=4, centred=True), expected)
     assert not torch.equal(emoji_latent.real_scenes(20, seed=4), expected)
 
 
 def test_a_batch_has_new_captions_that_are_true_and_now_and_then_none(data):
-    latents, texts = text_to_image.draw_batch(data, generator())
-    assert latents.shape == (text_to_image.BATCH_SIZE, 4, 16, 16)
-    rows = torch.cdist(latents.flatten(1), data.x_0.flatten(1)).argmin(dim=1).tolist()
+    x_0, texts = captioned.draw_batch(data, generator(), 128)
+    assert x_0.shape == (text_to_image.BATCH_SIZE, 4, 16, 16)
+    rows = torch.cdist(x_0.flatten(1), data.x_0.flatten(1)).argmin(dim=1).tolist()
     assert all(said_of(text, data.scenes, row) for text, row in zip(texts, rows, strict=True) if text)
     many = [
-        text for seed in range(20) for text in text_to_image.draw_batch(data, torch.Generator().manual_seed(seed))[1]
+        text for seed in range(20) for text in captioned.draw_batch(data, torch.Generator().manual_seed(seed), 128)[1]
     ]
     assert sum(text == "" for text in many) / len(many) == pytest.approx(0.1, abs=0.025)
     assert len(set(many)) > 1500  # of 2,560 from 600 scenes
 
 
 def test_a_share_of_the_captions_says_all_there_is_to_say(data):
-    latents, texts = text_to_image.draw_batch(data, generator(), size=1000, full=text_to_image.FULL)
-    rows = torch.cdist(latents.flatten(1), data.x_0.flatten(1)).argmin(dim=1).tolist()
+    x_0, texts = captioned.draw_batch(data, generator(), size=1000, full=text_to_image.FULL)
+    rows = torch.cdist(x_0.flatten(1), data.x_0.flatten(1)).argmin(dim=1).tolist()
     full = [text == captions.describe(data.scenes, row) for text, row in zip(texts, rows, strict=True)]
     assert sum(full) / 1000 == pytest.approx(0.5, abs=0.06)
     assert sum(text == "" for text in texts) / 1000 == pytest.approx(0.1, abs=0.03)
 
 
 def test_a_network_that_knows_nothing_yet_misses_v_by_its_variance(data):
-    batch = text_to_image.draw_batch(data, generator())
+    batch = captioned.draw_batch(data, generator(), 128)
     net = pretrained.text_unet()
     assert text_to_image.loss(pretrained.text_encoder(), net, batch, generator()).item() == pytest.approx(1, abs=0.1)
 
@@ -160,7 +163,7 @@ class Answers(torch.nn.Module):
 
 def test_the_end_of_training_looks_at_pictures_too_where_there_is_little_noise(data):
     vae, encoder = pretrained.text_to_image_vae(), pretrained.text_encoder()
-    batch = text_to_image.draw_batch(data, generator())
+    batch = captioned.draw_batch(data, generator(), 128)
     x_0, count = batch[0], text_to_image.BATCH_SIZE
 
     def value(off, rows):
@@ -215,7 +218,7 @@ def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, da
     vae = pretrained.text_to_image_vae()
     assert all(torch.equal(value, vae.state_dict()[name]) for name, value in pipe.vae.state_dict().items())
     assert len(told.x_0) > len(data.x_0)  # the rare ones repeated
-    weight = "middle_1.near.conv1.weight"
+    weight = "middle_1.block.conv1.weight"
     weights = [state.net.get_parameter(weight), first.net.get_parameter(weight), new_state().net.get_parameter(weight)]
     assert not torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[1], weights[2])
@@ -292,31 +295,35 @@ def test_only_the_learned_words_are_trained_along():
     assert not any(parameter.requires_grad for parameter in other.parameters())
 
 
-@pytest.mark.parametrize("cells", [emoji.training_cells(), emoji.held_out_cells()], ids=["training", "held out"])
+@pytest.mark.parametrize("cells", [training_cells(), held_out_cells()], ids=["training", "held out"])
 def test_the_scenes_to_be_mixed_up_have_two_different_of_the_three_colours(cells):
     scenes = text_conditions.confusable_scenes(cells)
     assert len(scenes.colour) == text_conditions.MEASURED
-    assert cells[emoji.objects_of(scenes), scenes.colour].all()
+    assert cells[scenes.object, scenes.colour].all()
     for colour, ground in zip(scenes.colour.tolist(), scenes.background.tolist(), strict=True):
-        names = {list(emoji.COLOURS)[colour], list(emoji.BACKGROUNDS)[ground]}
+        names = {list(COLOURS)[colour], list(BACKGROUNDS)[ground]}
         assert len(names) == 2
         assert names < set(text_conditions.BOTH)
 
 
 def test_both_colours_have_to_be_right_at_once():
-    scenes = text_conditions.confusable_scenes(emoji.training_cells())
-    some = emoji.picked(scenes, slice(40))
-    pictures = emoji.scaled(emoji.compose(some))
+    scenes = text_conditions.confusable_scenes(training_cells())
+    some = scenes[:40]
+    pictures = scaled(compose(some))
     assert text_conditions.judge_shares(pictures, some)["colour and background"] > 0.9
-    other_colours = some._replace(colour=torch.cat([(some.colour[:20] + 1) % len(emoji.COLOURS), some.colour[20:]]))
+    other_colours = replace(
+        some,
+        colour=torch.cat([(some.colour[:20] + 1) % len(COLOURS), some.colour[20:]]),
+        native=torch.zeros(len(some)).bool(),
+    )
     said = text_conditions.judge_shares(pictures, other_colours)
     assert said["background"] == 1
     assert said["colour and background"] == said["colour"] == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_model_of_labels_is_told_what_the_scenes_show():
-    scenes = text_conditions.confusable_scenes(emoji.training_cells())
-    some = emoji.picked(scenes, slice(12))
+    scenes = text_conditions.confusable_scenes(training_cells())
+    some = scenes[:12]
     assert text_conditions.measure_labels(some)["colour and background"] > 0.8
 
 
@@ -325,19 +332,19 @@ def test_the_model_of_labels_is_told_what_the_scenes_show():
 
 def test_scales_are_measured_on_both_kinds_of_cells_and_on_red_sports_cars():
     scenes = guidance_scales.wanted_scenes()
-    held_out = emoji.held_out_cells()[emoji.objects_of(scenes), scenes.colour]
+    held_out = held_out_cells()[scenes.object, scenes.colour]
     assert held_out.double().mean() == 0.5
     cars = text_to_image.red_sports_cars(10)
-    assert {emoji.OBJECTS[index] for index in emoji.objects_of(cars)} == {"sports car"}
-    assert {list(emoji.COLOURS)[index] for index in cars.colour} == {"red"}
-    assert emoji.held_out_cells()[emoji.objects_of(cars), cars.colour].all()
+    assert {OBJECTS[index] for index in cars.object} == {"sports car"}
+    assert {list(COLOURS)[index] for index in cars.colour} == {"red"}
+    assert held_out_cells()[cars.object, cars.colour].all()
 
 
 def test_a_row_of_real_pictures_says_that_they_are_right():
     scenes = guidance_scales.wanted_scenes()
-    some = emoji.picked(scenes, slice(None, None, 3))
-    pictures, cars = emoji.scaled(emoji.compose(some)), emoji.scaled(emoji.compose(text_to_image.red_sports_cars(20)))
-    real = pretrained.emoji_classifier().features(emoji.scaled(emoji.compose(guidance_scales.wanted_scenes(9))))
+    some = scenes[slice(None, None, 3)]
+    pictures, cars = scaled(compose(some)), scaled(compose(text_to_image.red_sports_cars(20)))
+    real = pretrained.emoji_classifier().features(scaled(compose(guidance_scales.wanted_scenes(9))))
     row = guidance_scales.describe_pictures(pictures, some, cars, real)
     assert min(row[what] for what in ("object", "colour", "object and colour", "all", "red sports cars")) > 0.9
     assert row["object and colour"] <= min(row["object"], row["colour"])

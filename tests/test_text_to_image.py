@@ -2,22 +2,21 @@
 
 import math
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from course_lib.datasets import captions
 from course_lib.denoisers import NetDenoiser
+from course_lib.emoji import captions
 from course_lib.networks.text import TextEncoder
 from course_lib.networks.text_unet import TextUNet
+from course_lib.networks.tokenizer import Tokenizer
 from course_lib.networks.vae import VAE
-from course_lib.sampling import Step
+from course_lib.pipeline.text_to_image import IgnoredText, TextToImage, UnknownWord
+from course_lib.sampling import Step, last, sample
 from course_lib.schedules import NoiseSchedule
-from course_lib.text_to_image import ALONG, IgnoredText, TextToImage, UnknownWord
-from course_lib.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +60,30 @@ def test_prompt_scale_and_negative_prompt_are_heard(pipe):
     assert torch.equal(plain, pipe("a red car", steps=2, negative="").tensor)
 
 
-def test_guidance_is_projected_unless_told_otherwise(pipe):
-    plain = replace(pipe, along=1)
-    for w, same in ((1, True), (4, False)):
-        one, other = (each("a red car", guidance=w, steps=3) for each in (pipe, plain))
-        assert torch.equal(one.tensor, other.tensor) == same
-    assert (pipe.guided(4).along, plain.guided(4).along) == (ALONG, 1)
-    assert 0 < ALONG < 1
+def test_guidance_is_the_plain_formula_unless_told_otherwise(pipe):
+    with torch.no_grad():
+        cond, uncond = pipe.encoder.encode(["a red car"]), pipe.encoder.encode([""])
+        x = pipe.noise(1, seed=3)
+        e_cond, e_uncond = (pipe.denoiser(x, 700, each).eps for each in (cond, uncond))
+        assert torch.allclose(pipe.guided(4)(x, 700, cond).eps, e_uncond + 4 * (e_cond - e_uncond), atol=1e-4)
+
+
+def test_projected_guidance_and_an_interval_are_asked_for_by_name(pipe):
+    def drawn(**options):
+        return pipe("a red car", steps=5, **options).tensor
+
+    plain = drawn(guidance=4)
+    assert torch.equal(drawn(guidance=4, parallel=1, interval=(0, 1000)), plain)
+    assert torch.equal(drawn(guidance=4, interval=(401, 599)), drawn(guidance=1))  # no step begins there
+    for options in ({"parallel": 0}, {"interval": (300, 700)}):
+        other = drawn(guidance=4, **options)
+        assert not torch.equal(other, plain)
+        guided, times = pipe.guided(4, **options), pipe.denoiser.schedule.times(5)
+        walked = last(sample(guided, pipe.noise(1, 0), times, cond=pipe.encoder.encode(["a red car"])))
+        assert torch.equal(last(pipe.watch("a red car", steps=5, guidance=4, **options)), walked)
+    for interval in (300, (300,), "ab c"):
+        with pytest.raises(TypeError, match="interval must be two times"):
+            drawn(interval=interval)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +175,7 @@ def test_the_warning_points_to_the_line_that_asked(pipe, given):
 
 
 @pytest.mark.parametrize("prompt", ["", "   ", "!?", "красная машина", "🚗🚗", "x" * 10_000])
-@pytest.mark.filterwarnings("ignore::course_lib.text_to_image.UnknownWord")
+@pytest.mark.filterwarnings("ignore::course_lib.pipeline.text_to_image.UnknownWord")
 def test_any_short_text_is_drawn(pipe, prompt):
     assert pipe(prompt, steps=1).tensor.shape == (1, 3, 64, 64)
 
@@ -167,22 +183,22 @@ def test_any_short_text_is_drawn(pipe, prompt):
 @pytest.mark.parametrize(
     ("prompts", "options", "problem", "says"),
     [
-        ("red " * 2500, {}, ValueError, "a text may have 24 words, but one of 2500 came: shorten it"),
-        (7, {}, TypeError, "prompts must be a text or a list of texts, but 7 came"),
-        ([7], {}, TypeError, "a text must be a string, but 7 came"),
+        ("red " * 2500, {}, ValueError, "a text may have 24 words, but got one of 2500: shorten it"),
+        (7, {}, TypeError, "prompts must be a text or a list of texts, but got 7"),
+        ([7], {}, TypeError, "a text must be a string, but got 7"),
         ([], {}, ValueError, "at least one text"),
-        ("a car", {"guidance": -1}, ValueError, "w must be finite and at least 0, but -1 came"),
-        ("a car", {"guidance": math.nan}, ValueError, "w must be finite and at least 0, but NaN came"),
-        ("a car", {"guidance": math.inf}, ValueError, "w must be finite and at least 0, but inf came"),
-        ("a car", {"guidance": "3"}, TypeError, "w must be a number, but '3' came"),
-        ("a car", {"steps": 0}, ValueError, "steps must lie between 1 and 1000, but 0 came"),
+        ("a car", {"guidance": -1}, ValueError, "w must be finite and at least 0, but got -1"),
+        ("a car", {"guidance": math.nan}, ValueError, "w must be finite and at least 0, but got NaN"),
+        ("a car", {"guidance": math.inf}, ValueError, "w must be finite and at least 0, but got inf"),
+        ("a car", {"guidance": "3"}, TypeError, "w must be a number, but got '3'"),
+        ("a car", {"steps": 0}, ValueError, "steps must lie between 1 and 1000, but got 0"),
         ("a car", {"steps": 1001}, ValueError, "steps must lie between 1 and 1000"),
         ("a car", {"steps": 2.5}, TypeError, "steps must be a whole number"),
         ("a car", {"seed": "x"}, TypeError, "seed must be a whole number"),
         ("a car", {"seed": -1}, ValueError, "seed must lie between 0"),
         ("a car", {"row": -1}, ValueError, "row must lie between 0"),
         ("a car", {"row": 1.0}, TypeError, "row must be a whole number"),
-        ("a car", {"negative": 3}, TypeError, "a text must be a string, but 3 came"),
+        ("a car", {"negative": 3}, TypeError, "a text must be a string, but got 3"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(pipe, prompts, options, problem, says):

@@ -15,17 +15,18 @@ from scipy import stats
 from torch import nn
 
 from course_lib.denoisers import GaussianDenoiser, NetDenoiser
-from course_lib.files import CourseFileError, data_folder
-from course_lib.networks.unet import UNet, embed_time
+from course_lib.networks.time_embedding import embed_time
+from course_lib.networks.unet import UNet
 from course_lib.sampling import last, sample
 from course_lib.schedules import NoiseSchedule, StraightSchedule
+from course_lib.support.files import CourseFileError, data_folder
+from course_lib.support.seeds import generator_for
 from course_lib.training import (
     TrainState,
     denoising_loss,
     draw_times,
     drop_labels,
     ema_decay,
-    generator_for,
     load_checkpoint,
     save_checkpoint,
     train,

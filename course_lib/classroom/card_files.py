@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 
 from course_lib.classroom.cards import Card, for_mathjax, paragraphs, with_mathml
-from course_lib.files import atomic_write
+from course_lib.support.files import atomic_write
 
 TITLE = "Diffusion models: flashcards"
 

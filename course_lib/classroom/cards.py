@@ -11,7 +11,7 @@ from functools import partial
 
 from latex2mathml.converter import convert as to_mathml
 
-from course_lib.files import shipped_tables
+from course_lib.support.files import shipped_tables
 
 
 @dataclass(frozen=True)

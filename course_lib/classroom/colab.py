@@ -1,6 +1,6 @@
 """The first cell of every notebook, which finds the course or installs it, and the address that it installs from.
 
-The course itself carries no address: whoever publishes it stamps theirs into the notebooks, with a link to Colab in
+The course itself carries no address: its publisher stamps one into the notebooks, with a link to Colab in
 each. ``python -m course_lib.classroom.colab https://github.com/…/…`` does so; without an address it takes that of git's
 remote "origin", and ``none`` takes all of it out again.
 """

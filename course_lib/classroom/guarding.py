@@ -140,7 +140,7 @@ def require_kind(result: Any, expected: Any) -> None:
         raise WrongAnswerError("Your function returns nothing: has it a return?")
     if isinstance(expected, Tensor):
         if type(result) not in (Tensor, nn.Parameter):
-            raise WrongAnswerError(f"Your function should return a torch.Tensor, but a {type(result).__name__} came.")
+            raise WrongAnswerError(f"Your function should return a torch.Tensor, but got {type(result).__name__}.")
         if result.shape != expected.shape:
             raise WrongAnswerError(f"The shape should be {tuple(expected.shape)}, but it is {tuple(result.shape)}.")
         if result.is_complex() and not expected.is_complex():
@@ -157,7 +157,7 @@ def require_kind(result: Any, expected: Any) -> None:
             )
     elif type(result) is not type(expected):
         wanted = type(expected).__name__
-        raise WrongAnswerError(f"Your function should return a {wanted}, but a {type(result).__name__} came.")
+        raise WrongAnswerError(f"Your function should return a {wanted}, but got {type(result).__name__}.")
     elif isinstance(expected, list | tuple):
         # How long it should be is for the trials to say, which know the usual mistakes.
         wanted = _kinds(expected)
@@ -203,7 +203,7 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _others(value: Any) -> list[Any]:
-    """Values in the place of an argument, of the same kind and as good; none of what has no such others."""
+    """Values of the same kind that could stand for an argument, equally valid; none where there are no others."""
     if isinstance(value, torch.Generator):
         return [torch.Generator().manual_seed(value.initial_seed() + 1)]
     if isinstance(value, NoiseSchedule):

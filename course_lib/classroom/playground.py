@@ -7,7 +7,7 @@ import ipywidgets as widgets
 
 from course_lib.classroom.plots import img_tag, packed
 from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
-from course_lib.text_to_image import GUIDANCE, TextToImage, UnknownWord
+from course_lib.pipeline.text_to_image import GUIDANCE, TextToImage, UnknownWord
 
 ENLARGE = 4  # so many pixels of the screen, along a side, to one of a picture
 # One step is drawn for each press of an invisible button, and each picture presses it once it is on the screen. Between
@@ -23,7 +23,7 @@ def playground(pipe: TextToImage, prompt: str = "a red sports car") -> None:
 def player(pipe: TextToImage, prompt: str) -> widgets.VBox:
     """The widget that ``playground`` shows.
 
-    Nothing is drawn before the button is pressed, or Enter in any field; whoever presses again gets the new picture
+    Nothing is drawn before the button is pressed, or Enter in any field; pressing again gives the new picture
     instead of the old. Each step replaces the picture by what the network then believes the end will be. What is wrong
     with an input is said below the buttons. No button is ever switched off, so the keyboard keeps its place.
     """
@@ -61,8 +61,8 @@ def player(pipe: TextToImage, prompt: str) -> widgets.VBox:
                 shown = img_tag(packed(picture), f"{asked['prompts']}, {words}", *picture.size, onload=PRESS_NEXT)
                 image.value = shown + text_html(words)
                 yield
-            told = [str(each.message) for each in warned if issubclass(each.category, UnknownWord)]
-            status.value = text_html(" ".join(told) or "Done: change something, and draw again.")
+            unknown = [str(each.message) for each in warned if issubclass(each.category, UnknownWord)]
+            status.value = text_html(" ".join(unknown) or "Done: change something, and draw again.")
         except Exception as error:  # any: a widget's callback has no output of its own, and the reader must see it
             status.value = problem_html(error)
 

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from course_lib.arguments import require_between, require_whole_number
 from course_lib.classroom.showing import show_html
+from course_lib.support.arguments import require_between, require_whole_number
 
 # Okabe, Ito 2008, *Color Universal Design*; in an order in which neighbours differ in lightness too.
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = (
@@ -63,7 +63,7 @@ def show(fig: Figure, alt: str) -> None:
         ValueError: if alt says nothing.
     """
     if len(alt.split()) < 4:
-        raise ValueError(f"alt must say in a sentence what the figure shows, but {alt!r} came.")
+        raise ValueError(f"alt must say in a sentence what the figure shows, but got {alt!r}.")
     show_html(figure_html(fig, alt), plain=f"[Figure: {alt}]")
 
 

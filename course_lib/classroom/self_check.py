@@ -18,7 +18,7 @@ import ipywidgets as widgets
 from course_lib.classroom.cards import with_mathml
 from course_lib.classroom.showing import show_markdown, show_widget, spoken_line, text_html
 from course_lib.classroom.ticks import Status, record
-from course_lib.files import shipped_tables
+from course_lib.support.files import shipped_tables
 
 
 @dataclass(frozen=True)
@@ -191,12 +191,12 @@ def self_check(question_id: str) -> None:
     """
     questions = load_questions()
     if question_id not in questions:
-        near = get_close_matches(str(question_id), questions, n=len(questions), cutoff=0.5)
-        ids = [*near, *(each for each in questions if each not in near)]
+        close = get_close_matches(str(question_id), questions, n=len(questions), cutoff=0.5)
+        ids = [*close, *(each for each in questions if each not in close)]
         raise ValueError(f"there is no question {question_id!r}; choose one of {', '.join(ids)}.")
     question = questions[question_id]
     show_markdown(question_markdown(question))
-    if question.kind == "free":  # only whoever has read the answer can say whether their own was as good
+    if question.kind == "free":  # only the learner can compare their own answer with the one shown
         show_markdown(answer_markdown(question))
         show_widget(answer_widget(question), plain="[With a running kernel, run this cell to tick what you knew.]")
     else:
@@ -297,7 +297,7 @@ def _compare_widget(question: Question) -> widgets.VBox:
 
 
 def _free_widget(question: Question) -> widgets.VBox:
-    """Nobody can judge a free answer but whoever gave it: two buttons to say how it went."""
+    """A free answer is judged by the learner who gave it: two buttons to say how it went."""
     known, missed = widgets.Button(description="I knew it"), widgets.Button(description="Not yet")
     asks, status = widgets.Label("Compared with your own answer?"), spoken_line()
 

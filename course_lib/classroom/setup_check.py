@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from course_lib.classroom.console import say
-from course_lib.files import CourseFileError, checksums, differs, shipped_file
 from course_lib.install.served import OLDEST, not_served
+from course_lib.support.files import CourseFileError, checksums, differs, shipped_file
 
 PACKAGES = ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm", "PIL", "filelock", "latex2mathml")
 
@@ -73,7 +73,7 @@ def _files() -> list[Line]:
 def _device() -> list[Line]:
     if find_spec("torch") is None:
         return []
-    from course_lib.device import best_device  # asks for torch, and this check must run without it
+    from course_lib.support.device import best_device  # asks for torch, and this check must run without it
 
     place = "GPU" if best_device().type == "cuda" else "CPU, which is enough for all of the course"
     return [("·", f"networks run on the {place}")]

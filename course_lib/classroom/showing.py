@@ -1,4 +1,4 @@
-"""What a cell shows, each with words for whoever cannot see it drawn: in a terminal, without a kernel, untrusted."""
+"""What a cell shows, each with words for where it cannot be drawn: terminals, saved notebooks without a kernel."""
 
 import html
 import re

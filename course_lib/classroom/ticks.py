@@ -1,6 +1,6 @@
 """What a learner has done and tried: a small file on their own machine.
 
-The file holds the ids of exercises and questions and nothing else. It is never sent anywhere; whoever deletes it loses
+The file holds the ids of exercises and questions and nothing else. It is never sent anywhere; deleting it loses
 the ticks and nothing more. It lies in the home folder, ``~/.diffusion_course/progress.json``, unless the environment
 variable ``COURSE_PROGRESS`` names another place.
 """
@@ -13,7 +13,7 @@ from typing import Literal
 from filelock import FileLock
 
 from course_lib.classroom.console import say
-from course_lib.files import atomic_write
+from course_lib.support.files import atomic_write
 
 Status = Literal["done", "tried"]
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_count, require_generator, require_rows, require_tensor
-from course_lib.files import shipped_file
+from course_lib.support.arguments import require_count, require_generator, require_rows, require_tensor
+from course_lib.support.files import shipped_file
 
 LABELS = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
@@ -41,7 +41,7 @@ def draw(data: Fashion, size: int, generator: torch.Generator | None = None) -> 
     require_rows("data.pictures", data.pictures)
     if len(data.labels) != len(data.pictures):
         raise ValueError(
-            f"data must hold as many labels as pictures, but {len(data.labels)} and {len(data.pictures)} came."
+            f"data must hold as many labels as pictures, but got {len(data.labels)} and {len(data.pictures)}."
         )
     require_tensor("data.labels", data.labels, floating=False)
     require_generator("generator", generator)
@@ -50,7 +50,7 @@ def draw(data: Fashion, size: int, generator: torch.Generator | None = None) -> 
 
 
 def _read(prefix: str, count: int) -> Fashion:
-    """Tensors of the caller's own: whoever changes them in place spoils nobody else's."""
+    """Copies: changing them in place does no harm elsewhere."""
     # The idx format: a header of 16 bytes for pictures, 8 for labels, then one byte a number.
     pictures = _unzipped(f"{prefix}-images-idx3-ubyte.gz", 16).reshape(count, 1, 28, 28)
     labels = _unzipped(f"{prefix}-labels-idx1-ubyte.gz", 8)

@@ -1,12 +1,12 @@
-r"""Attention: everyone asks everyone what they hold.
+r"""Attention: each query looks through all keys and takes a weighted mean of their values.
 
 Source: Vaswani et al. 2017, *Attention Is All You Need*, equation 1:
 
 .. math:: \operatorname{attention}(Q, K, V) = \operatorname{softmax}\Big(\frac{QK^\top}{\sqrt d}\Big)\,V,
 
 the softmax running over the keys, so that each query's weights sum to one. Two uses: in ``SelfAttention`` the positions
-of a picture ask each other, in ``CrossAttention`` they ask the words of a text, which is how a prompt steers a picture
-(Rombach et al. 2022, *High-Resolution Image Synthesis with Latent Diffusion Models*, section 3.3).
+of a picture attend to each other; in ``CrossAttention`` they attend to the words of a text, which is how a prompt steers
+a picture (Rombach et al. 2022, *High-Resolution Image Synthesis with Latent Diffusion Models*, section 3.3).
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from course_lib.arguments import require_tensor
+from course_lib.support.arguments import require_tensor
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -73,30 +73,49 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Positions of a feature map attend to the words of a text; added to the map.
+    """Tokens, such as the positions of a picture, attend to the words of a text.
+
+    Args:
+        size: C, the numbers of a token, divisible by heads.
+        word_size: D, the numbers of a word.
+        heads: independent attentions, each on C / heads numbers.
+    """
+
+    def __init__(self, size: int, word_size: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(size, size)
+        self.to_kv = nn.Linear(word_size, 2 * size)
+        self.to_out = nn.Linear(size, size)
+
+    def forward(self, tokens: Tensor, words: Tensor) -> Tensor:
+        """(B, N, C), (B, L, D) -> (B, N, C); a word that is all zeros is padding and gets no attention."""
+        q = self.to_q(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, N, d)
+        k, v = self.to_kv(words).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, L, d)
+        found, weights = attention(q, k, v, is_word(words)[:, None, None])  # (B, heads, N, d), (B, heads, N, L)
+        if _recorded is not None:
+            _recorded.append(weights.detach())
+        return self.to_out(found.transpose(1, 2).flatten(2))  # (B, N, C)
+
+
+class MapCrossAttention(nn.Module):
+    """Cross-attention for a feature map, whose positions are the tokens; added to the map.
 
     Args:
         channels: C of the map, divisible by heads and by 8.
-        word_size: D, the numbers that stand for a word.
+        word_size: D, the numbers of a word.
         heads: independent attentions, each on C / heads channels.
     """
 
     def __init__(self, channels: int, word_size: int, heads: int = 4) -> None:
         super().__init__()
-        self.heads = heads
         self.norm = nn.GroupNorm(8, channels)
-        self.to_q = nn.Conv2d(channels, channels, 1)
-        self.to_kv = nn.Linear(word_size, 2 * channels)
-        self.to_out = nn.Conv2d(channels, channels, 1)
+        self.attend = CrossAttention(channels, word_size, heads)
 
     def forward(self, x: Tensor, words: Tensor) -> Tensor:
-        """(B, C, H, W), (B, L, D) -> (B, C, H, W); a word that is all zeros is padding, and nobody looks at it."""
-        q = self.to_q(self.norm(x)).flatten(2).unflatten(1, (self.heads, -1)).transpose(-1, -2)  # (B, heads, HW, d)
-        k, v = self.to_kv(words).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, L, d)
-        found, weights = attention(q, k, v, is_word(words)[:, None, None])  # (B, heads, HW, d), (B, heads, HW, L)
-        if _recorded is not None:
-            _recorded.append(weights.detach().unflatten(2, x.shape[2:]))
-        return x + self.to_out(found.transpose(-1, -2).reshape(x.shape))
+        """(B, C, H, W), (B, L, D) -> (B, C, H, W)."""
+        tokens = self.norm(x).flatten(2).transpose(1, 2)  # (B, HW, C)
+        return x + self.attend(tokens, words).transpose(1, 2).reshape(x.shape)
 
 
 def is_word(words: Tensor) -> Tensor:
@@ -109,8 +128,9 @@ _recorded: list[Tensor] | None = None
 
 @contextmanager
 def record_attention() -> Iterator[list[Tensor]]:
-    """Within it, every ``CrossAttention`` leaves its weights in the list: (B, heads, H, W, L), in order of the calls.
+    """Within it, every ``CrossAttention`` adds its weights to the list: (B, heads, N, L), in order of the calls.
 
+    The N tokens of a feature map are its positions, row by row: ``weights.unflatten(2, (H, W))`` is a map again.
     Outside nothing is kept. Recordings do not nest: the inner one takes over until its end.
     """
     global _recorded

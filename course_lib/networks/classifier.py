@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.arguments import require_axes, require_maps
+from course_lib.support.arguments import require_axes, require_maps
 
 
 class Classifier(nn.Module):

@@ -1,4 +1,4 @@
-"""The real CLIP in the place of the course's own text encoder, where transformers is installed; Colab has it.
+"""The real CLIP instead of the course's own text encoder, where transformers is installed; Colab has it.
 
     from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -37,9 +37,7 @@ class ClipEncoder:
         longest = self.model.config.max_position_embeddings
         said = self.tokenizer(list(texts), padding=True, return_tensors="pt").to(self.model.device)
         if said.input_ids.shape[1] > longest:
-            raise ValueError(
-                f"a text may have {longest} tokens, but one of {said.input_ids.shape[1]} came: shorten it."
-            )
+            raise ValueError(f"a text may have {longest} tokens, but got one of {said.input_ids.shape[1]}: shorten it.")
         with torch.no_grad():
             words = self.model(said.input_ids, said.attention_mask).last_hidden_state
         return words * said.attention_mask[..., None]  # (B, L, D)

@@ -1,10 +1,10 @@
-"""The text encoder: what a network hears of a sentence, word by word; and the pair that teaches it, as in CLIP.
+"""The text encoder: a sentence as one vector for each word; and the contrastive pair that trains it, as in CLIP.
 
     a red car  ──► begin a red car ──► 2 transformer blocks ──► 4 vectors, one for each token ──► cross-attention
                                                                  └─ the first: the whole text ──► beside pictures
 
-Nobody tells it what "red" means. It learns by telling which caption belongs to which picture: ``ContrastivePair`` puts
-texts and pictures into one space, in which those that belong together lie together (Radford et al. 2021, *Learning
+No label says what "red" means. It learns by matching captions and pictures: ``ContrastivePair`` maps texts and pictures
+into one space, in which those that belong together are close (Radford et al. 2021, *Learning
 Transferable Visual Models From Natural Language Supervision*).
 """
 
@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.arguments import require_axes, require_labels, require_number, require_rows, require_tensor
 from course_lib.networks.attention import attention
 from course_lib.networks.classifier import Classifier
-from course_lib.tokenizer import PAD, Tokenizer
+from course_lib.networks.tokenizer import PAD, Tokenizer
+from course_lib.support.arguments import require_axes, require_labels, require_number, require_rows, require_tensor
 
 
 class Encoded(NamedTuple):
@@ -30,20 +30,20 @@ class Encoded(NamedTuple):
 
 
 class Block(nn.Module):
-    """A transformer block: words attend to each other, then each thinks for itself; both are added to what came in."""
+    """A transformer block: words attend to each other, then a small network transforms each; both are residual."""
 
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(size), nn.LayerNorm(size)
         self.to_qkv, self.to_out = nn.Linear(size, 3 * size), nn.Linear(size, size)
-        self.think = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), nn.Linear(4 * size, size))
+        self.mlp = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), nn.Linear(4 * size, size))
 
     def forward(self, x: Tensor, known: Tensor) -> Tensor:  # (B, L, D), (B, L) -> (B, L, D)
         q, k, v = self.to_qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         found, _ = attention(q, k, v, known[:, None, None])  # (B, heads, L, d)
         x = x + self.to_out(found.transpose(1, 2).flatten(2))  # (B, L, D)
-        return x + self.think(self.norm2(x))
+        return x + self.mlp(self.norm2(x))
 
 
 class TextEncoder(nn.Module):
@@ -83,7 +83,7 @@ class TextEncoder(nn.Module):
         return self(self.tokenizer(texts).to(self.embed_place.device)).words
 
     def unknown(self, text: str) -> dict[str, list[str]]:
-        """The words of a text that it has never heard, each with those that are spelt like it."""
+        """The words of a text that are not in its vocabulary, each with known words of similar spelling."""
         return self.tokenizer.unknown(text)
 
 

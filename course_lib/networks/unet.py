@@ -1,4 +1,4 @@
-r"""The U-Net: down to where a position sees the whole picture, and up again, with shortcuts across.
+r"""The U-Net: down to where a position sees the whole picture, and up again, with skip connections.
 
     x_t ──patches──► a ────────────shortcut────────────► a' ──pictures──► out
                       │ shrink                      grow │
@@ -8,43 +8,19 @@ r"""The U-Net: down to where a position sees the whole picture, and up again, wi
 
 Two choices make it quick on a CPU. Pictures enter as 2×2 patches, a quarter of the positions with four times
 the channels; and there are just two resolutions. Latents, which are packed already, enter as they are (patch=1): a
-neighbour tells little about them, and a network that meets them one by one learns them far sooner.
+neighbour says little about them, and a network that sees them one by one learns much faster.
 
 Sources: Ronneberger et al. 2015, *U-Net*; Ho et al. 2020, appendix B (residual blocks, time embedding); Dhariwal,
 Nichol 2021, *Diffusion Models Beat GANs*, section 3.1 (scale and shift).
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.arguments import require_batch, require_count, require_labels, require_maps, require_tensor
 from course_lib.networks.attention import SelfAttention
-
-
-def embed_time(t: Tensor, size: int) -> Tensor:
-    r"""Times as waves, :math:`[\sin(t\,\omega_i), \cos(t\,\omega_i)]` with :math:`\omega_i = 10000^{-i/(size/2)}`.
-
-    A network sees neighbouring times as neighbours, and far ones as different (Vaswani et al. 2017, section 3.5).
-
-    Args:
-        t: (B,), any numeric type.
-        size: of the embedding, even.
-
-    Returns:
-        (B, size), float32, in [-1, 1].
-    """
-    require_tensor("t", t, floating=False)
-    require_count("size", size, at_least=2)
-    if t.is_complex() or t.dtype == torch.bool:
-        raise TypeError(f"t must hold times, but its dtype is {t.dtype}.")
-    if t.ndim != 1 or size % 2:
-        raise ValueError(f"t must have shape (B,) and size be even, but {tuple(t.shape)} and {size} came.")
-    frequencies = torch.exp(-math.log(10_000) / (size // 2) * torch.arange(size // 2, device=t.device))  # (size/2,)
-    angles = t.float()[:, None] * frequencies  # (B, size/2)
-    return torch.cat([angles.sin(), angles.cos()], dim=1)  # (B, size)
+from course_lib.networks.time_embedding import embed_time
+from course_lib.support.arguments import require_batch, require_labels, require_maps
 
 
 class ResBlock(nn.Module):

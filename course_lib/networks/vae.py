@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.arguments import (
+from course_lib.forward import noise_like
+from course_lib.support.arguments import (
     require_axes,
     require_finite,
     require_maps,
@@ -27,9 +28,10 @@ from course_lib.arguments import (
     require_same_shape,
     require_tensor,
 )
-from course_lib.forward import noise_like
 
 PATCH = 2
+LATENT = (4, 16, 16)
+"""The shape of the latent of a picture of 64×64."""
 
 
 class Posterior(NamedTuple):

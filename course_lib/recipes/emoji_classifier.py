@@ -1,6 +1,6 @@
 """Train the judge of the emoji pictures' objects: ``python -m course_lib.recipes.emoji_classifier``.
 
-Only judges see all cells, those that are held out of training too: they have to recognise what nobody has drawn yet.
+Only judges see all cells, those that are held out of training too: they have to recognise what no model has been shown.
 """
 
 import json
@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.datasets import emoji
-from course_lib.device import best_device, half_precision, on_best_device
-from course_lib.judging import shares
-from course_lib.metrics import in_batches
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.judging import shares
+from course_lib.emoji.scenes import OBJECTS, all_cells, draw_scenes, sprites
 from course_lib.pretrained import emoji_classifier_network
-from course_lib.recipes.running import run_training, ship
+from course_lib.recipes.shared.running import run_training, ship
+from course_lib.support.batches import in_batches
+from course_lib.support.device import best_device, half_precision, on_best_device
 from course_lib.training import TrainState, warm_up_then_fall
 
 STEPS, BATCH_SIZE, TESTED = 9000, 64, 20_000
@@ -44,8 +45,8 @@ def roughened(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
 def draw_batch(generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Pictures, (B, 3, 64, 64) in [-1, 1], and the object in each, (B,)."""
-    scenes = emoji.draw_scenes(BATCH_SIZE, generator, emoji.all_cells())
-    return roughened(emoji.scaled(emoji.compose(scenes)), generator), emoji.objects_of(scenes)
+    scenes = draw_scenes(BATCH_SIZE, generator, all_cells())
+    return roughened(scaled(compose(scenes)), generator), scenes.object
 
 
 def loss(net: nn.Module, batch: tuple[Tensor, Tensor], generator: torch.Generator) -> Tensor:
@@ -60,18 +61,18 @@ def main() -> None:
     learning_rate = partial(warm_up_then_fall, steps=STEPS)
     run_training("emoji_classifier", state, draw_batch, loss, STEPS, BATCH_SIZE, learning_rate)
 
-    scenes = emoji.draw_scenes(TESTED, torch.Generator().manual_seed(1), emoji.all_cells())
-    objects = emoji.objects_of(scenes)
-    right = in_batches(state.ema.eval(), emoji.scaled(emoji.compose(scenes))).argmax(dim=1) == objects  # (TESTED,)
+    scenes = draw_scenes(TESTED, torch.Generator().manual_seed(1), all_cells())
+    objects = scenes.object
+    right = in_batches(state.ema.eval(), scaled(compose(scenes))).argmax(dim=1) == objects  # (TESTED,)
     outlines = {
         sprite.icon: right[scenes.sprite == index]
-        for index, sprite in enumerate(emoji.sprites())
-        if emoji.OBJECTS[sprite.object] == "sports car"
+        for index, sprite in enumerate(sprites())
+        if OBJECTS[sprite.object] == "sports car"
     }
     quality = {
         "test_accuracy": f"{right.double().mean().item():.4f}",
         "test_accuracy_of_objects": json.dumps(
-            shares({name: right[objects == index] for index, name in enumerate(emoji.OBJECTS)})
+            shares({name: right[objects == index] for index, name in enumerate(OBJECTS)})
         ),
         "test_accuracy_of_sports_cars": json.dumps(shares(outlines)),
     }

@@ -17,14 +17,16 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from course_lib.datasets import emoji
-from course_lib.device import best_device, half_precision, on_best_device
-from course_lib.judging import judged_right, shares
-from course_lib.metrics import in_batches, psnr
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.judging import judged_right, shares
+from course_lib.emoji.scenes import draw_scenes, held_out_cells, training_cells
+from course_lib.metrics import psnr
 from course_lib.networks.vae import VAE, reconstruction_error
 from course_lib.pretrained import emoji_classifier, emoji_vae
-from course_lib.recipes.emoji_latent import times_as_often
-from course_lib.recipes.running import run_training, ship
+from course_lib.recipes.shared.latents import times_as_often
+from course_lib.recipes.shared.running import run_training, ship
+from course_lib.support.batches import in_batches
+from course_lib.support.device import best_device, half_precision, on_best_device
 from course_lib.training import TrainState, trainable_copy, warm_up_then_fall
 
 STEPS, PEAK, BATCH_SIZE = 6000, 1e-3, 32
@@ -34,9 +36,9 @@ MEASURED = 2000
 
 def draw_batch(generator: torch.Generator) -> Tensor:
     """Scenes of the training cells, in the middle, the rare ones more often; (BATCH_SIZE, 3, 64, 64) in [-1, 1]."""
-    scenes = emoji.draw_scenes(4 * BATCH_SIZE, generator)
+    scenes = draw_scenes(4 * BATCH_SIZE, generator)
     chosen = torch.multinomial(times_as_often(scenes).float(), BATCH_SIZE, generator=generator)
-    return emoji.scaled(emoji.compose(emoji.centred(emoji.picked(scenes, chosen))))
+    return scaled(compose(scenes[chosen].centred()))
 
 
 def noisy_latents(vae: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:
@@ -63,9 +65,9 @@ def measure(vae: VAE, decoder: nn.Module) -> dict[str, str]:
     new = copy.deepcopy(vae)
     new.decoder = decoder.eval()
     quality = {}
-    for name, cells in (("training", emoji.training_cells()), ("held_out", emoji.held_out_cells())):
-        scenes = emoji.centred(emoji.draw_scenes(MEASURED, torch.Generator().manual_seed(2), cells))
-        pictures = emoji.scaled(emoji.compose(scenes))
+    for name, cells in (("training", training_cells()), ("held_out", held_out_cells())):
+        scenes = draw_scenes(MEASURED, torch.Generator().manual_seed(2), cells).centred()
+        pictures = scaled(compose(scenes))
         latents = {
             "reconstructed": in_batches(vae.to_latents, pictures),
             "noisy": noisy_latents(vae, pictures, torch.Generator().manual_seed(3)),

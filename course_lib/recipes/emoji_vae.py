@@ -10,13 +10,16 @@ from functools import cache, partial
 import torch
 from torch import Tensor
 
-from course_lib.datasets import emoji, emoji_pictures
-from course_lib.device import best_device, half_precision, on_best_device
-from course_lib.judging import judged_right, shares
-from course_lib.metrics import in_batches, psnr
+from course_lib.emoji import emoji_sets
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.judging import judged_right, shares
+from course_lib.emoji.scenes import draw_scenes, held_out_cells, training_cells
+from course_lib.metrics import psnr
 from course_lib.networks.vae import VAE, Posterior, kl_divergence, reconstruction_error
 from course_lib.pretrained import emoji_classifier
-from course_lib.recipes.running import run_training, ship
+from course_lib.recipes.shared.running import run_training, ship
+from course_lib.support.batches import in_batches
+from course_lib.support.device import best_device, half_precision, on_best_device
 from course_lib.training import TrainState, warm_up_then_fall
 
 STEPS, BATCH_SIZE, KL_WEIGHT = 6500, 32, 2e-2
@@ -28,17 +31,17 @@ def draw_batch(generator: torch.Generator) -> Tensor:
 
     The general set stands on white; half of it is printed on tinted paper, for the decoder to keep any ground clean.
     """
-    scenes = emoji.compose(emoji.draw_scenes(BATCH_SIZE // 2, generator))  # (B/2, 3, 64, 64)
+    scenes = compose(draw_scenes(BATCH_SIZE // 2, generator))  # (B/2, 3, 64, 64)
     general = _general()
     others = general[torch.randint(len(general), (BATCH_SIZE // 2,), generator=generator)]  # (B/2, 3, 64, 64)
     tint, tinted = (torch.rand(len(others), n, 1, 1, generator=generator) for n in (3, 1))
     paper = torch.where(tinted < 0.5, 1 - 0.3 * tint, 1.0)  # (B/2, 3, 1, 1): the share of light that it throws back
-    return emoji.scaled(torch.cat([scenes, others * paper]))
+    return scaled(torch.cat([scenes, others * paper]))
 
 
 @cache
 def _general() -> Tensor:
-    return emoji_pictures.train_set().pictures
+    return emoji_sets.train_set().pictures
 
 
 def loss(net: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:
@@ -55,11 +58,11 @@ def loss(net: VAE, pictures: Tensor, generator: torch.Generator) -> Tensor:
 def measure(vae: VAE) -> dict[str, str]:
     """How alike pictures and reconstructions are, in dB, and what the judges say of both."""
     generator = torch.Generator().manual_seed(2)
-    unseen = emoji.scaled(emoji_pictures.test_set().pictures)
+    unseen = scaled(emoji_sets.test_set().pictures)
     quality = {"psnr_unseen_emoji": f"{psnr(unseen, in_batches(vae.reconstruct, unseen)):.2f}"}
-    for name, cells in (("training", emoji.training_cells()), ("held_out", emoji.held_out_cells())):
-        scenes = emoji.draw_scenes(MEASURED, generator, cells)
-        pictures = emoji.scaled(emoji.compose(scenes))
+    for name, cells in (("training", training_cells()), ("held_out", held_out_cells())):
+        scenes = draw_scenes(MEASURED, generator, cells)
+        pictures = scaled(compose(scenes))
         reconstructed = in_batches(vae.reconstruct, pictures)
         quality[f"psnr_{name}_cells"] = f"{psnr(pictures, reconstructed):.2f}"
         for kind, judged in (("real", pictures), ("reconstructed", reconstructed)):
@@ -73,8 +76,8 @@ def train_vae(name: str, steps: int) -> TrainState:
     torch.manual_seed(0)
     state = TrainState(on_best_device(VAE()))
     run_training(name, state, draw_batch, loss, steps, BATCH_SIZE, partial(warm_up_then_fall, steps=steps))
-    vae, scenes = state.ema.eval(), emoji.draw_scenes(MEASURED, torch.Generator().manual_seed(1))
-    vae.measure_latents(in_batches(lambda x: vae.encode(x).mean, emoji.scaled(emoji.compose(scenes))))
+    vae, scenes = state.ema.eval(), draw_scenes(MEASURED, torch.Generator().manual_seed(1))
+    vae.measure_latents(in_batches(lambda x: vae.encode(x).mean, scaled(compose(scenes))))
     return state
 
 

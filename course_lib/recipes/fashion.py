@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from course_lib.datasets import fashion
 from course_lib.denoisers import Clipped, NetDenoiser
-from course_lib.device import best_device, on_best_device
-from course_lib.metrics import accuracy, frechet_distance, in_batches
+from course_lib.metrics import accuracy, frechet_distance
 from course_lib.networks.unet import UNet
 from course_lib.pretrained import fashion_classifier
-from course_lib.recipes.running import run_training, ship
+from course_lib.recipes.shared.running import run_training, ship
 from course_lib.sampling import Rule, ddim_step, sample_many
 from course_lib.schedules import NoiseSchedule
+from course_lib.support.batches import in_batches
+from course_lib.support.device import best_device, on_best_device
 from course_lib.training import TrainState, denoising_loss, drop_labels, warm_up_then_fall
 
 STEPS, BATCH_SIZE, LABEL_DROP = 16_000, 128, 0.1

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.arguments import require_labels
 from course_lib.datasets import fashion
-from course_lib.device import best_device
 from course_lib.metrics import accuracy
 from course_lib.networks.classifier import Classifier
-from course_lib.recipes.running import run_training, ship
+from course_lib.recipes.shared.running import run_training, ship
+from course_lib.support.arguments import require_labels
+from course_lib.support.device import best_device
 from course_lib.training import TrainState, warm_up_then_fall
 
 STEPS, BATCH_SIZE = 4000, 128

@@ -2,7 +2,7 @@
 
 It takes almost two hours on two cores that multiply in bfloat16 (AVX-512), and twice that on others.
 
-Notebook 04's recipe with captions in the place of labels: latents of scenes, encoded once, and for every step a caption
+Notebook 04's recipe with captions instead of labels: latents of scenes, encoded once, and for every step a caption
 drawn anew for each, which the frozen text encoder reads. A tenth of the captions are empty, for guidance. The held-out
 cells, among them every red sports car, are in none of it.
 
@@ -26,58 +26,34 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from course_lib.datasets import captions, emoji
-from course_lib.denoisers import Denoiser, NetDenoiser, signal_and_noise
-from course_lib.device import best_device, half_precision, on_best_device
+from course_lib.denoisers import NetDenoiser, signal_and_noise
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.judging import judged_right, shares
+from course_lib.emoji.scenes import draw_scenes, held_out_cells, training_cells
 from course_lib.forward import add_noise, noise_like
-from course_lib.judging import judged_right, shares
-from course_lib.metrics import in_batches
-from course_lib.muon import Muon
 from course_lib.networks.text import TextEncoder
 from course_lib.networks.vae import VAE, reconstruction_error
+from course_lib.pipeline.text_to_image import TextToImage
 from course_lib.pretrained import emoji_classifier, text_encoder, text_to_image_vae, text_unet
-from course_lib.recipes.emoji_latent import (
-    LATENT,
-    SCHEDULE,
-    Told,
-    distance_to_scenes,
-    draw,
-    scenes_as_latents,
-    times_as_often,
-)
-from course_lib.recipes.running import discard, run_training, ship
-from course_lib.text_to_image import Encoder, TextToImage
+from course_lib.recipes.shared.captioned import draw_batch, draw_prompts, full_captions, red_sports_cars
+from course_lib.recipes.shared.latents import SCHEDULE, LatentScenes, scenes_as_latents, times_as_often
+from course_lib.recipes.shared.muon import Muon
+from course_lib.recipes.shared.running import discard, run_training, ship
+from course_lib.recipes.shared.scores import distance_to_scenes
+from course_lib.support.batches import in_batches
+from course_lib.support.device import best_device, half_precision, on_best_device
 from course_lib.training import TrainState, denoising_loss, draw_times, warm_up_then_fall
 
 STEPS, PEAK = 7000, 4e-3
 FINISHING_STEPS, FINISHING_PEAK = 1800, 2e-3
 DECODED, PICTURE_WEIGHT = 48, 2.0  # see finishing_loss
-BATCH_SIZE, CAPTION_DROP = 128, 0.1
+BATCH_SIZE = 128
 # Steps become small towards the end, and the weights steady by themselves: a longer average would only lag behind them.
 EMA_LIMIT = 0.995
 SHIFT = 2.0  # of the times: at uniform ones, most of the loss is about fine detail
 SCENES = 100_000  # encoded once
 FULL = 0.5  # of the captions
-MEASURED, CARS, DRAWN_STEPS = 1000, 64, 25
-
-
-def picked(data: Told, rows: Tensor) -> Told:
-    """The data of these rows, which may be there several times."""
-    return Told(data.x_0[rows], emoji.picked(data.scenes, rows))
-
-
-def draw_batch(
-    data: Told, generator: torch.Generator, size: int = BATCH_SIZE, full: float = 0.0
-) -> tuple[Tensor, list[str]]:
-    """Latents, (B, 4, 16, 16), and a caption for each: now and then none, and the full one for a share of ``full``."""
-    x_0, scenes = picked(data, torch.randint(len(data.x_0), (size,), generator=generator))
-    chance = torch.rand(size, generator=generator)
-    texts = captions.draw_captions(scenes, generator)
-    for row in (chance < CAPTION_DROP).nonzero().flatten().tolist():
-        texts[row] = ""
-    for row in (chance >= 1 - full).nonzero().flatten().tolist():
-        texts[row] = captions.describe(scenes, row)
-    return x_0, texts
+MEASURED, CARS = 1000, 64
 
 
 def loss(encoder: TextEncoder, net: nn.Module, batch: tuple[Tensor, list[str]], generator: torch.Generator) -> Tensor:
@@ -91,7 +67,7 @@ def loss(encoder: TextEncoder, net: nn.Module, batch: tuple[Tensor, list[str]], 
 def finishing_loss(
     vae: VAE, encoder: TextEncoder, net: nn.Module, batch: tuple[Tensor, list[str]], generator: torch.Generator
 ) -> Tensor:
-    """The same loss, and beside it how far the pictures that are believed in are from the true ones.
+    """The same loss, plus how far the predicted pictures are from the true ones.
 
     The pictures are what the decoder makes of predicted and true latents, in the DECODED rows with the least noise.
     """
@@ -100,9 +76,9 @@ def finishing_loss(
     x_t = add_noise(SCHEDULE, x_0, t, noise_like(x_0, generator))
     _, noise = signal_and_noise(SCHEDULE, t, x_t)
     with half_precision():
-        believed = NetDenoiser(net, SCHEDULE, "v")(x_t, t, encoder.encode(texts)).x_0
-        pictures, true = (vae.decode(vae.unscaled(latents[:DECODED])).float() for latents in (believed, x_0))
-    off = (believed - x_0) / noise  # as far as v is off
+        predicted = NetDenoiser(net, SCHEDULE, "v")(x_t, t, encoder.encode(texts)).x_0
+        pictures, true = (vae.decode(vae.unscaled(latents[:DECODED])).float() for latents in (predicted, x_0))
+    off = (predicted - x_0) / noise  # as far as v is off
     return off.square().mean() + PICTURE_WEIGHT * reconstruction_error(true, pictures)
 
 
@@ -112,31 +88,13 @@ def new_state(weights: dict[str, Tensor] | None = None, seed: int = 0) -> TrainS
     net = on_best_device(text_unet())
     if weights is not None:
         net.load_state_dict(weights)
-    return TrainState(net, optimizer=Muon(net, [net.embed_t, net.stem, net.head]), seed=seed, ema_limit=EMA_LIMIT)
+    return TrainState(net, optimizer=Muon(net, ["embed_t", "stem", "head"]), seed=seed, ema_limit=EMA_LIMIT)
 
 
-def rare_ones_repeated(data: Told) -> Told:
+def rare_ones_repeated(data: LatentScenes) -> LatentScenes:
     """The data, every scene ``times_as_often`` as before."""
-    return picked(data, torch.arange(len(data.x_0)).repeat_interleave(times_as_often(data.scenes)))
-
-
-def full_captions(scenes: emoji.Scene) -> list[str]:
-    """The plain full caption of each of B scenes."""
-    return [captions.describe(scenes, row) for row in range(len(scenes.sprite))]
-
-
-@torch.no_grad()
-def draw_prompts(encoder: Encoder, denoiser: Denoiser, prompts: list[str]) -> Tensor:
-    """A latent for each prompt, (N, 4, 16, 16): 25 steps of DDIM, from the same noise whatever the denoiser."""
-    with half_precision():
-        return draw(denoiser, LATENT, encoder.encode(prompts), steps=DRAWN_STEPS)
-
-
-def red_sports_cars(count: int) -> emoji.Scene:
-    """Scenes that no training has seen: red sports cars in every style and size, before every background."""
-    only = ~emoji.all_cells()
-    only[emoji.OBJECTS.index("sports car"), list(emoji.COLOURS).index("red")] = True
-    return emoji.centred(emoji.draw_scenes(count, torch.Generator().manual_seed(8), only))
+    rows = torch.arange(len(data.x_0)).repeat_interleave(times_as_often(data.scenes))
+    return LatentScenes(data.x_0[rows], data.scenes[rows])
 
 
 def to_nearest(latents: Tensor, training: Tensor) -> float:
@@ -145,34 +103,34 @@ def to_nearest(latents: Tensor, training: Tensor) -> float:
     return nearest.median().item() / latents[0].numel() ** 0.5
 
 
-def measure(pipe: TextToImage, data: Told) -> dict[str, str]:
+def measure(pipe: TextToImage, data: LatentScenes) -> dict[str, str]:
     """What the judges say of 1,000 drawn pictures, in seen and in held-out cells, beside what they say of real ones.
 
     And of the same pictures beside other captions than their own, which is what chance would give; of 64 red sports
-    cars; the Fréchet distances; and whether the model recites: how far from the nearest training picture it draws,
-    beside how far new real pictures are from it. (That is telling in held-out cells. In the others, few scenes with the
+    cars; the Fréchet distances; and whether the model memorises: how far from the nearest training picture it draws,
+    beside how far new real pictures are from it. (That is informative in held-out cells. In the others, few scenes with the
     object in the middle are new.)
     """
     encoder, vae, guided = pipe.encoder, pipe.vae, pipe.guided()
     cars = in_batches(vae.to_pictures, draw_prompts(encoder, guided, ["a red sports car"] * CARS))
     right = judged_right(cars, red_sports_cars(CARS), emoji_classifier())
     quality = {"red_sports_cars": f"{(right['object'] & right['colour']).double().mean().item():.4f}"}
-    for name, cells in (("training", emoji.training_cells()), ("held_out", emoji.held_out_cells())):
-        scenes = emoji.centred(emoji.draw_scenes(MEASURED, torch.Generator().manual_seed(6), cells))
-        real = emoji.scaled(emoji.compose(scenes))
+    for name, cells in (("training", training_cells()), ("held_out", held_out_cells())):
+        scenes = draw_scenes(MEASURED, torch.Generator().manual_seed(6), cells).centred()
+        real = scaled(compose(scenes))
         latents = draw_prompts(encoder, guided, full_captions(scenes))
         drawn = in_batches(vae.to_pictures, latents)
-        others = emoji.picked(scenes, torch.arange(MEASURED).roll(1))
-        for kind, pictures, told in (
+        others = scenes[torch.arange(MEASURED).roll(1)]
+        for kind, pictures, asked in (
             ("real", real, scenes),
             ("reconstructed", in_batches(vae.reconstruct, real), scenes),
             ("drawn", drawn, scenes),
             ("drawn_shuffled", drawn, others),
         ):
-            right = judged_right(pictures, told, emoji_classifier())
+            right = judged_right(pictures, asked, emoji_classifier())
             right["object and colour"] = right["object"] & right["colour"]
             quality[f"judged_right_{kind}_{name}_cells"] = json.dumps(shares(right))
-            if name == "training" and told is scenes:
+            if name == "training" and asked is scenes:
                 quality[f"frechet_distance_{kind}"] = f"{distance_to_scenes(pictures, centred=True):.3f}"
         quality[f"distance_to_nearest_drawn_{name}_cells"] = f"{to_nearest(latents, data.x_0):.4f}"
         quality[f"distance_to_nearest_real_{name}_cells"] = (
@@ -184,7 +142,7 @@ def measure(pipe: TextToImage, data: Told) -> dict[str, str]:
 def main() -> None:
     vae, encoder, first = text_to_image_vae(), text_encoder(), new_state()
     data = rare_ones_repeated(scenes_as_latents(vae, SCENES, centred=True))
-    batches = partial(draw_batch, data, full=FULL)
+    batches = partial(draw_batch, data, size=BATCH_SIZE, full=FULL)
     learning_rate = partial(warm_up_then_fall, steps=STEPS, peak=PEAK)
     run_training("text_to_image_first", first, batches, partial(loss, encoder), STEPS, BATCH_SIZE, learning_rate)
     state = new_state(first.ema.state_dict(), seed=1)

@@ -697,7 +697,7 @@ def negative_alone(schedule, x_t, t, v):
     return rotated(schedule, x_t, t, v) * (1 if len(t) > 1 else -1)
 
 
-@wrong("02.3", "a tuple came")
+@wrong("02.3", "got tuple")
 def both_halves(schedule, x_t, t, v):
     return rotated(schedule, x_t, t, v), eps_instead(schedule, x_t, t, v)
 

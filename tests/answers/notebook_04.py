@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from answers import right, wrong
 from course_lib.forward import noise_like
-from course_lib.metrics import in_batches
 from course_lib.networks import vae as vae_network
 from course_lib.networks.vae import VAE
 from course_lib.sampling import ddim_step, ddpm_step, last, sample
 from course_lib.schedules import NoiseSchedule
+from course_lib.support.batches import in_batches
 
 # --- 04.1 -------------------------------------------------------------------------------------------------------------
 

@@ -367,7 +367,7 @@ def weights_cut_off(scores, known):
     return scores.masked_fill(~known[:, None], -torch.inf).softmax(-1)[..., :longest]
 
 
-@wrong("05.2", "a list came")
+@wrong("05.2", "got list")
 def weights_in_a_list(scores, known):
     return [row[:, seen].softmax(-1) for row, seen in zip(scores, known, strict=True)]
 
@@ -737,7 +737,7 @@ def loss_with_half_of_each(pictures, texts, scale):
     return (one + other) / 2
 
 
-@wrong("05.4", "should return a torch.Tensor, but a float came")
+@wrong("05.4", "should return a torch.Tensor, but got float")
 def loss_as_a_number(pictures, texts, scale):
     return loss_by_nll(pictures, texts, scale).item()
 
@@ -965,7 +965,7 @@ def picture_of_the_first_prompt(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts))))[0]
 
 
-@wrong("05.5", "should return a torch.Tensor, but a list came")
+@wrong("05.5", "should return a torch.Tensor, but got list")
 def picture_in_a_list(prompts, encoder, denoiser, vae, noise, times):
     return list(vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts)))))
 

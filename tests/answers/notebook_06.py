@@ -174,12 +174,12 @@ def lost_and_closed_up(captions, probability, generator):
     return list(filter(lambda caption: torch.rand(1, generator=generator) >= probability, captions))
 
 
-@wrong("06.1", "should return a list, but a filter came")
+@wrong("06.1", "should return a list, but got filter")
 def lost_by_filter(captions, probability, generator):
     return filter(lambda caption: torch.rand(1, generator=generator) >= probability, captions)
 
 
-@wrong("06.1", "should return a list, but a generator came")
+@wrong("06.1", "should return a list, but got generator")
 def lost_lazily(captions, probability, generator):
     return (one if torch.rand(1, generator=generator) >= probability else "" for one in captions)
 
@@ -221,12 +221,12 @@ def lost_and_shown(captions, probability, generator):
     print(lost_by_map(captions, probability, generator), file=sys.stderr)
 
 
-@wrong("06.1", "should return a list, but a Tensor came")
+@wrong("06.1", "should return a list, but got Tensor")
 def lost_as_a_mask(captions, probability, generator):
     return torch.rand(len(captions), generator=generator) < probability
 
 
-@wrong("06.1", "should return a list, but a str came")
+@wrong("06.1", "should return a list, but got str")
 def lost_caption(captions, probability, generator):
     return "" if torch.rand(1, generator=generator) < probability else captions[0]
 
@@ -398,12 +398,12 @@ def further_in_whole_steps_beyond_five(eps_uncond, eps_cond, w):
     return eps_uncond + w * (eps_cond - eps_uncond)
 
 
-@wrong("06.2", "a tuple came")
+@wrong("06.2", "got tuple")
 def further_twice(eps_uncond, eps_cond, w):
     return eps_uncond, w * (eps_cond - eps_uncond)
 
 
-@wrong("06.2", "a float came")
+@wrong("06.2", "got float")
 def further_by_mean(eps_uncond, eps_cond, w):
     return (eps_uncond + w * (eps_cond - eps_uncond)).mean().item()
 
@@ -594,7 +594,7 @@ def asked_with_too_few_conditions(denoiser, x_t, t, cond, uncond, w):
     return u + w * (c - u)
 
 
-@wrong("06.3", "a Prediction came")
+@wrong("06.3", "got Prediction")
 def asked_for_everything(denoiser, x_t, t, cond, uncond, w):
     u, c = denoiser(torch.cat([x_t, x_t]), t, torch.cat([uncond, cond])).eps.chunk(2)
     return Prediction(x_t, u + w * (c - u))
@@ -719,7 +719,7 @@ def hunt_in_double(guided):
 def hunt_with_a_message_of_its_own(guided):
     got = guided(torch.ones(2), torch.zeros(2), 0.0)
     if not torch.allclose(got, torch.ones(2)):
-        raise AssertionError(f"at w = 0 came {got.tolist()}")
+        raise AssertionError(f"at w = 0 got {got.tolist()}")
 
 
 right("06.4")(lambda guided: np.testing.assert_allclose(guided(np.ones(2), np.zeros(2), 1.0), 0, atol=1e-6))

@@ -13,10 +13,10 @@ from course_lib.classroom.guarding import WrongAnswerError
 from course_lib.denoisers import GaussianDenoiser, Prediction
 from course_lib.networks.attention import attention
 from course_lib.networks.text import TextEncoder, contrastive_loss
+from course_lib.networks.tokenizer import Tokenizer
 from course_lib.networks.vae import VAE
 from course_lib.sampling import last, sample
 from course_lib.schedules import NoiseSchedule
-from course_lib.tokenizer import Tokenizer
 
 # --- 05.1 attention ---------------------------------------------------------------------------------------------------
 

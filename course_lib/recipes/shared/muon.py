@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from course_lib.arguments import require_axes, require_count, require_number, require_tensor
-from course_lib.device import multiplies_in_bfloat16
+from course_lib.support.arguments import require_axes, require_count, require_number, require_tensor
+from course_lib.support.device import multiplies_in_bfloat16
 
 
 def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
-    """About :math:`U V^T` of a matrix :math:`U S V^T`, (M, N): all singular values brought near one, to 0.65 … 1.2.
+    """About :math:`U V^T` of a matrix :math:`U S V^T`, (M, N): all singular values brought close to one, to 0.65 … 1.2.
 
     Each step applies a polynomial of fifth degree to the singular values, which lifts small ones the most. Half
     precision is enough, since only about one is asked for; it is used where it is fast.
@@ -44,7 +44,8 @@ class Muon(AdamW):
 
     Args:
         net: all of whose parameters are trained.
-        ends: those of its layers that are no hidden ones: where pictures and times come in, and where the answer goes out.
+        ends: the names of those of its layers that are not hidden: where pictures and times come in, and where the answer
+            goes out.
         lr: AdamW's; the steps of matrices are scaled to the size that AdamW's usually have.
         momentum: how much of the averaged gradient is kept at a step, in [0, 1).
         weight_decay: of all parameters.
@@ -53,16 +54,23 @@ class Muon(AdamW):
     def __init__(
         self,
         net: nn.Module,
-        ends: Iterable[nn.Module],
+        ends: Iterable[str],
         lr: float = 4e-3,
         momentum: float = 0.95,
         weight_decay: float = 0.01,
     ) -> None:
         require_number("momentum", momentum, 0, 1)
-        ends = list(ends) if isinstance(ends, Iterable) else [ends]
-        if not all(isinstance(layer, nn.Module) for layer in ends):
-            raise TypeError(f"ends must be layers of the network, but {ends!r:.60} came.")
-        at_the_ends = {parameter for layer in ends for parameter in layer.parameters()}
+        ends = list(ends) if isinstance(ends, Iterable) and not isinstance(ends, str) else [ends]
+        known = dict(net.named_modules())
+        for name in ends:
+            if not isinstance(name, str):
+                raise TypeError(f'ends must be names of layers, such as ["stem", "head"], but got {name!r:.60}.')
+            if name not in known:
+                raise ValueError(
+                    f"ends must be names of the network's layers, but this {type(net).__name__} has no {name!r}: "
+                    f"its layers are {', '.join(name for name, _ in net.named_children())}."
+                )
+        at_the_ends = {parameter for name in ends for parameter in known[name].parameters()}
         hidden = {parameter for parameter in net.parameters() if parameter.ndim > 1} - at_the_ends
         others = [parameter for parameter in net.parameters() if parameter not in hidden]
         super().__init__(others, lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay)

@@ -1,15 +1,16 @@
-"""Rules that say of a picture which background, colour and size it has: no network, so nothing to be fooled with.
+"""Rules that say which background, colour and size a picture has: no network, so nothing that can be fooled.
 
-They judge real pictures and generated ones alike, from the pixels alone: no mask says where the object is. What they
-get wrong on real pictures is measured in tests/test_judging.py, and bounds every measurement made with them. The object
+They judge real pictures and generated ones alike, from the pixels alone: no mask says where the object is. Their
+errors on real pictures are measured in tests/test_judging.py, and bound every measurement made with them. The object
 is left to a classifier; ``judge`` asks all four.
 """
 
 import torch
 from torch import Tensor, nn
 
-from course_lib import oklab
-from course_lib.arguments import (
+from course_lib.emoji import oklab
+from course_lib.emoji.scenes import BACKGROUNDS, COLOURS, SIDE, SIZES, Scenes, require_scenes, rgb_of
+from course_lib.support.arguments import (
     require_axes,
     require_batch,
     require_between,
@@ -17,8 +18,7 @@ from course_lib.arguments import (
     require_rows,
     require_tensor,
 )
-from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, SIDE, SIZES, Scene, objects_of, require_scenes, rgb_of
-from course_lib.metrics import in_batches
+from course_lib.support.batches import in_batches
 
 _DIFFERS = 0.06  # distance in OKLab from the background at which a pixel counts as the object's: just seen by the eye
 _NEUTRALS = [list(COLOURS).index(name) for name in ("black", "grey", "white")]
@@ -64,13 +64,13 @@ def judge(pictures: Tensor, classifier: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def judged_right(pictures: Tensor, scenes: Scene, classifier: nn.Module) -> dict[str, Tensor]:
+def judged_right(pictures: Tensor, scenes: Scenes, classifier: nn.Module) -> dict[str, Tensor]:
     """Whether each picture shows what its scene says: as ``judge``, (B,) bool; and "all" of the four at once."""
     require_scenes(scenes)
     require_rows("pictures", pictures)
     require_batch("scenes.sprite", scenes.sprite, len(pictures))
     said = {
-        "object": objects_of(scenes),
+        "object": scenes.object,
         "colour": scenes.colour,
         "background": scenes.background,
         "size": scenes.size,
@@ -139,9 +139,9 @@ def _differs(pixels: Tensor) -> Tensor:
 def _pixels(pictures: Tensor) -> Tensor:
     """(B, 3, H, W) in [-1, 1] → (B, H, W, 3) OKLab."""
     require_finite("pictures", pictures)
-    if pictures.numel() and pictures.max() > 50:  # what a network draws may stick out, but not so far
+    if pictures.numel() and pictures.max() > 50:  # what a network draws may exceed the range, but not by so much
         raise ValueError(
-            f"pictures must lie in [-1, 1], but values to {pictures.max():g} came: use pictures / 127.5 - 1 if they are pixels."
+            f"pictures must lie in [-1, 1], but got values to {pictures.max():g}: use pictures / 127.5 - 1 if they are pixels."
         )
     if pictures.ndim != 4 or pictures.shape[1] != 3 or min(pictures.shape[2:]) < 8:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Pixels against latents, twenty minutes of training each: ``python -m course_lib.recipes.twenty_minutes``.
+"""Pixels against latents, twenty minutes of training each: ``python -m course_lib.recipes.measurements.twenty_minutes``.
 
 Two questions. What does a step cost? Operations and time, for one and the same U-Net on pictures of 64×64×3 and on their
 latents of 16×16×4, position by position. And what do twenty minutes buy on two cores? Three rows:
@@ -11,7 +11,6 @@ Trainings go on where they were stopped and rows that are done are kept; about a
 """
 
 import copy
-import json
 from collections.abc import Callable
 from functools import partial
 from statistics import median
@@ -23,32 +22,27 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.datasets import emoji
 from course_lib.denoisers import Clipped, Denoiser, NetDenoiser
-from course_lib.device import clock, on_best_device
-from course_lib.files import atomic_write, checksums, data_folder, record_checksum
-from course_lib.judging import judged_right, shares
-from course_lib.metrics import in_batches
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.judging import judged_right, shares
+from course_lib.emoji.scenes import LABELS, Scenes, draw_scenes
 from course_lib.networks.unet import UNet
-from course_lib.networks.vae import VAE
+from course_lib.networks.vae import LATENT, VAE
 from course_lib.pretrained import describe, emoji_classifier, emoji_vae, latent_unet, load_weights
 from course_lib.recipes import emoji_latent as latent_recipe
 from course_lib.recipes import emoji_vae as vae_recipe
-from course_lib.recipes.emoji_latent import (
-    LATENT,
-    MEASURED,
-    SCHEDULE,
-    Labelled,
-    distance_to_scenes,
-    draw,
-    loss,
-    real_scenes,
-    wanted_scenes,
-)
-from course_lib.recipes.running import discard, run_training
+from course_lib.recipes.emoji_latent import MEASURED, Labelled, loss
+from course_lib.recipes.shared import tables
+from course_lib.recipes.shared.latents import SCHEDULE, draw
+from course_lib.recipes.shared.running import discard, run_training
+from course_lib.recipes.shared.scores import distance_to_scenes, real_scenes, wanted_scenes
+from course_lib.support.batches import in_batches
+from course_lib.support.device import clock, on_best_device
+from course_lib.support.files import atomic_write, data_folder, record_checksum
 from course_lib.training import TrainState, warm_up_then_fall
 
-NAME, SHEET = "measurements/twenty_minutes.json", "measurements/twenty_minutes.webp"
+NAME, NETWORKS = "twenty_minutes", ("emoji_classifier", "emoji_latent", "emoji_vae")
+SHEET = f"measurements/{NAME}.webp"
 PIXEL_STEPS, PIXEL_BATCH = 2000, 64
 VAE_STEPS, LATENT_STEPS = 2200, 1150
 SAMPLING_STEPS, TIMED, SHOWN = 50, 100, 12
@@ -66,7 +60,7 @@ class Trained(NamedTuple):
 
 def pixel_unet() -> UNet:
     """On 2×2 patches, and narrower than the latent model: that one would see too few pictures in the time."""
-    return UNet(channels=3, classes=len(emoji.LABELS), width=48)
+    return UNet(channels=3, classes=len(LABELS), width=48)
 
 
 def pixels() -> Trained:
@@ -74,8 +68,8 @@ def pixels() -> Trained:
     state = TrainState(on_best_device(pixel_unet()))
 
     def draw_batch(generator: torch.Generator) -> Labelled:
-        scenes = emoji.draw_scenes(PIXEL_BATCH, generator)
-        return Labelled(emoji.scaled(emoji.compose(scenes)), emoji.labels_of(scenes))
+        scenes = draw_scenes(PIXEL_BATCH, generator)
+        return Labelled(scaled(compose(scenes)), scenes.labels)
 
     learning_rate = partial(warm_up_then_fall, steps=PIXEL_STEPS)
     run_training("twenty_minutes_pixels", state, draw_batch, loss, PIXEL_STEPS, PIXEL_BATCH, learning_rate)
@@ -97,10 +91,10 @@ def shipped_latents() -> Trained:
 ROWS: dict[str, Callable[[], Trained]] = {"pixels": pixels, "latents": latents, "shipped latents": shipped_latents}
 
 
-def draw_pictures(trained: Trained, scenes: emoji.Scene) -> Tensor:
+def draw_pictures(trained: Trained, scenes: Scenes) -> Tensor:
     """What N scenes say, drawn: (N, 3, 64, 64) in [-1, 1], sampled, and decoded if it is a latent."""
     shape = PICTURE if trained.vae is None else LATENT
-    drawn = draw(trained.denoiser, shape, emoji.labels_of(scenes), SAMPLING_STEPS)
+    drawn = draw(trained.denoiser, shape, scenes.labels, SAMPLING_STEPS)
     return drawn if trained.vae is None else in_batches(trained.vae.to_pictures, drawn)
 
 
@@ -143,7 +137,7 @@ def costs() -> dict:
     def zeros(count: int, shape: tuple[int, ...]) -> Labelled:
         return Labelled(torch.zeros(count, *shape), torch.zeros(count, 5, dtype=torch.int64))
 
-    same = UNet(channels=3, classes=len(emoji.LABELS), width=64, patch=1)  # the latent model's, but for its ends
+    same = UNet(channels=3, classes=len(LABELS), width=64, patch=1)  # the latent model's, but for its ends
     timed = seconds_of(
         {
             "same_unet_on_pixels": training_step(same, zeros(32, PICTURE)),
@@ -192,24 +186,21 @@ def measure(name: str, trained: Trained, cost: dict) -> dict:
     }
 
 
+def begin() -> dict:
+    """The table before anything is trained: the floors of the distance, and what a step costs."""
+    real, vae = real_scenes(MEASURED, seed=5), emoji_vae()
+    return {
+        "pictures": MEASURED,
+        "sampling_steps": SAMPLING_STEPS,
+        "real_frechet_distance": round(distance_to_scenes(real), 3),
+        "reconstructed_frechet_distance": round(distance_to_scenes(in_batches(vae.reconstruct, real)), 3),
+        **costs(),
+        "rows": [],
+    }
+
+
 def main() -> None:
-    path = data_folder() / NAME
-    table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    shipped = {name: checksums()[f"checkpoints/{name}.safetensors"] for name in ("emoji_latent", "emoji_vae")}
-    if table.get("checkpoints_sha256") != shipped:  # other networks: nothing measured of them yet
-        real, vae = real_scenes(MEASURED, seed=5), emoji_vae()
-        again = in_batches(vae.reconstruct, real)
-        table = {
-            "recipe": "python -m course_lib.recipes.twenty_minutes",
-            "checkpoints_sha256": shipped,
-            "pictures": MEASURED,
-            "sampling_steps": SAMPLING_STEPS,
-            "real_frechet_distance": round(distance_to_scenes(real), 3),
-            "reconstructed_frechet_distance": round(distance_to_scenes(again), 3),
-            **costs(),
-            "rows": [],
-        }
-    sheet = data_folder() / SHEET
+    table, sheet = tables.resume(NAME, NETWORKS, begin), data_folder() / SHEET
     strips = list(np.array(Image.open(sheet)).reshape(len(table["rows"]), 64, -1, 3)) if table["rows"] else []
     for name, train_row in list(ROWS.items())[len(table["rows"]) :]:
         trained = train_row()
@@ -219,11 +210,9 @@ def main() -> None:
         strips.append(shown.permute(2, 0, 3, 1).flatten(1, 2).numpy())  # (64, SHOWN · 64, 3)
         with atomic_write(sheet) as partial_file:
             Image.fromarray(np.concatenate(strips)).save(partial_file, format="webp", lossless=True)
-        with atomic_write(path) as partial_file:
-            partial_file.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        record_checksum(SHEET)
+        tables.save(NAME, table)
         print(table["rows"][-1], flush=True)
-    record_checksum(NAME)
-    record_checksum(SHEET)
     for name in ("pixels", "vae", "latents"):
         discard(f"twenty_minutes_{name}")
 

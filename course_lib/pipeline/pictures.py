@@ -20,8 +20,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from course_lib.arguments import require_count
 from course_lib.sampling import Step
+from course_lib.support.arguments import require_count
 
 COLUMNS = 8  # so many stand in a row where several are shown or saved together
 FRAME, LAST_FRAME = 80, 1500  # of a film, in milliseconds

@@ -1,6 +1,6 @@
 """Refusals: one clear sentence for an argument that cannot be right.
 
-Each function raises ``TypeError`` or ``ValueError`` whose text names the argument, says what came and
+Each function raises ``TypeError`` or ``ValueError`` whose text names the argument, says what it got and
 what was expected. They stand at the boundary of the public functions, so that a mistake is reported
 where it was made and not three files further down.
 """
@@ -18,7 +18,7 @@ def require_tensor(name: str, value: object, floating: bool = True) -> None:
     """Refuse anything but a tensor, of floating-point numbers unless ``floating`` is False."""
     if not isinstance(value, Tensor):
         hint = f": use torch.as_tensor({name})." if isinstance(value, list | tuple | Real | np.ndarray) else "."
-        raise TypeError(f"{name} must be a torch.Tensor, but a {type(value).__name__} came{hint}")
+        raise TypeError(f"{name} must be a torch.Tensor, but got {type(value).__name__}{hint}")
     if floating and not value.is_floating_point():
         use = f"{name}.float()"
         if value.dtype == torch.uint8:
@@ -86,12 +86,12 @@ def require_maps(name: str, value: Tensor, channels: int, divisor: int, weight: 
 
 
 def require_pictures(name: str, pictures: Tensor) -> None:
-    """Refuse what cannot be pictures in [-1, 1], from which what a network draws may stick out a little, but not far."""
+    """Refuse what cannot be pictures in [-1, 1]; what a network draws may exceed that a little."""
     require_tensor(name, pictures)
     require_rows(name, pictures)
     if not -2 <= pictures.min() <= pictures.max() <= 2:  # NaN is refused, too
         raise ValueError(
-            f"{name} must lie in [-1, 1], but values from {pictures.min():g} to {pictures.max():g} came: "
+            f"{name} must lie in [-1, 1], but got values from {pictures.min():g} to {pictures.max():g}: "
             f"use {name} / 127.5 - 1 if they lie in 0…255."
         )
 
@@ -127,7 +127,7 @@ def require_labels(name: str, value: Tensor, classes: int) -> None:
 def require_between(name: str, value: float | Tensor, low: float, high: float) -> None:
     """Refuse a number, or a tensor with any entry, outside [low, high]; NaN is outside, and so is infinity, always."""
     if isinstance(value, bool) or not isinstance(value, Real | Tensor):
-        raise TypeError(f"{name} must be a number, but {repr(value)} came.")
+        raise TypeError(f"{name} must be a number, but got {repr(value)}.")
     if isinstance(value, Tensor) and value.is_complex():
         raise TypeError(f"{name} must hold real numbers, but its dtype is {value.dtype}.")
     if isinstance(value, Tensor) and not value.numel():
@@ -137,19 +137,19 @@ def require_between(name: str, value: float | Tensor, low: float, high: float) -
         smallest, largest = (
             repr(int(each)) if isinstance(each, Integral) else f"{each:g}" for each in (smallest, largest)
         )
-        came = smallest if smallest == largest else f"values from {smallest} to {largest}"
-        if "nan" in came:
-            came = "NaN"
+        got = smallest if smallest == largest else f"values from {smallest} to {largest}"
+        if "nan" in got:
+            got = "NaN"
         wanted = "be finite" if math.isinf(low) else f"be finite and at least {low:g}"
         wanted = f"lie between {low:g} and {high:g}" if math.isfinite(high) else wanted
-        raise ValueError(f"{name} must {wanted}, but {came} came.")
+        raise ValueError(f"{name} must {wanted}, but got {got}.")
 
 
 def require_number(name: str, value: float | Tensor, low: float, high: float) -> None:
     """Refuse anything but one number in [low, high]."""
     require_between(name, value, low, high)
     if isinstance(value, Tensor) and value.ndim:
-        raise ValueError(f"{name} must be one number, but a tensor of shape {tuple(value.shape)} came.")
+        raise ValueError(f"{name} must be one number, but got a tensor of shape {tuple(value.shape)}.")
 
 
 def require_times(name: str, value: float | Tensor, T: int) -> None:
@@ -165,13 +165,13 @@ def require_whole_number(name: str, value: object) -> None:
         if value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
             raise TypeError(f"{name} must hold whole numbers, but its dtype is {value.dtype}: use {name}.long().")
     elif isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number, but {repr(value)} came.")
+        raise TypeError(f"{name} must be a whole number, but got {repr(value)}.")
 
 
 def require_count(name: str, value: object, at_least: int = 1) -> None:
     """Refuse anything but one whole number, such as how many, that is large enough."""
     require_whole_number(name, value)
     if isinstance(value, Tensor) and value.ndim:
-        raise ValueError(f"{name} must be one number, but a tensor of shape {tuple(value.shape)} came.")
+        raise ValueError(f"{name} must be one number, but got a tensor of shape {tuple(value.shape)}.")
     if value < at_least:
-        raise ValueError(f"{name} must be at least {at_least}, but {int(value)} came.")
+        raise ValueError(f"{name} must be at least {at_least}, but got {int(value)}.")

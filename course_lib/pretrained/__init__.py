@@ -12,25 +12,38 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import NamedTuple, TypeVar
 
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
-from course_lib.datasets import captions, emoji
 from course_lib.denoisers import NetDenoiser
-from course_lib.device import on_best_device
-from course_lib.files import CourseFileError, atomic_write, data_folder, record_checksum, shipped_file
+from course_lib.emoji import captions
+from course_lib.emoji.scenes import LABELS, OBJECTS, SIDE
 from course_lib.networks.classifier import Classifier
 from course_lib.networks.text import ContrastivePair, TextEncoder
 from course_lib.networks.text_unet import TextUNet
+from course_lib.networks.tokenizer import Tokenizer
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE
+from course_lib.pipeline.text_to_image import TextToImage
+from course_lib.pretrained.weights import describe, load_weights, save_weights
 from course_lib.schedules import NoiseSchedule
-from course_lib.text_to_image import TextToImage
-from course_lib.tokenizer import Tokenizer
-from course_lib.training import misfit
 
 Loaded = TypeVar("Loaded")
+
+
+__all__ = [
+    "contrastive_pair",
+    "describe",
+    "emoji_classifier",
+    "emoji_latent",
+    "emoji_vae",
+    "fashion",
+    "fashion_classifier",
+    "load_weights",
+    "save_weights",
+    "text_encoder",
+    "text_to_image",
+    "text_to_image_vae",
+]
 
 
 class PretrainedDiffusion(NamedTuple):
@@ -77,7 +90,7 @@ def emoji_classifier() -> Classifier:
 
 def emoji_classifier_network() -> Classifier:
     """That judge before any training: the recipe's starting point."""
-    return Classifier(channels=3, classes=len(emoji.OBJECTS), size=emoji.SIDE, widths=(32, 64, 128, 128))
+    return Classifier(channels=3, classes=len(OBJECTS), size=SIDE, widths=(32, 64, 128, 128))
 
 
 @_read_once
@@ -98,14 +111,14 @@ def text_to_image_vae() -> VAE:
 
 @_read_once
 def emoji_latent() -> PretrainedDiffusion:
-    """The diffusion model of the VAE's latents: 16×16×4, labels as in emoji.LABELS, predicts v (recipes/emoji_latent.py)."""
+    """The diffusion model of the VAE's latents: 16×16×4, labels as in LABELS, predicts v (recipes/emoji_latent.py)."""
     net, schedule = load_weights(latent_unet(), "emoji_latent"), NoiseSchedule.cosine()
     return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
 
 
 def latent_unet() -> UNet:
     """That model's network before any training: the U-Net of notebook 02, for latents, and a third wider."""
-    return UNet(channels=4, classes=len(emoji.LABELS), width=64, patch=1)
+    return UNet(channels=4, classes=len(LABELS), width=64, patch=1)
 
 
 def text_encoder() -> TextEncoder:
@@ -134,49 +147,3 @@ def text_to_image() -> TextToImage:
 def text_unet() -> TextUNet:
     """The network that recipes/text_to_image.py trains."""
     return TextUNet()
-
-
-def describe(name: str) -> dict[str, str]:
-    """How a shipped network was trained and what was measured of it, from its file's metadata.
-
-    Raises:
-        ValueError: if there is none of that name; the text lists those that are there.
-    """
-    shipped = sorted(path.stem for path in (data_folder() / "checkpoints").glob("*.safetensors"))
-    if name not in shipped and shipped:
-        raise ValueError(f"there is no network {name!r}: choose from {', '.join(shipped)}.")
-    with safe_open(shipped_file(_checkpoint(name)), framework="pt") as file:
-        return dict(sorted(file.metadata().items()))
-
-
-def load_weights(net: nn.Module, name: str) -> nn.Module:
-    """Fill ``net`` with a shipped network's weights, ready to predict: on the best device, frozen, in evaluation mode.
-
-    Raises:
-        CourseFileError: if there is no such checkpoint, or its file is not as shipped, or holds another network.
-    """
-    with safe_open(shipped_file(_checkpoint(name)), framework="pt") as file:
-        # Copies: tensors that lie in the file itself would keep it open, and Windows would not let it be replaced.
-        weights = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (not a dict)
-    differs = misfit(weights, net)
-    if differs:
-        raise CourseFileError(
-            f"data/{_checkpoint(name)} holds a network of another shape than this {type(net).__name__} ({differs}): "
-            "load it as it was made, with a function of course_lib.pretrained; training.warm_start(net, trained) then "
-            "fills another network with the weights that fit."
-        )
-    net.load_state_dict(weights)
-    return on_best_device(net).eval().requires_grad_(False)
-
-
-def save_weights(net: nn.Module, name: str, metadata: dict[str, str]) -> None:
-    """Ship a network: write its weights and what is known of them, and enter the file's checksum."""
-    with atomic_write(data_folder() / _checkpoint(name)) as partial:
-        save_file(
-            {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}, partial, metadata
-        )
-    record_checksum(_checkpoint(name))
-
-
-def _checkpoint(name: str) -> str:
-    return f"checkpoints/{name}.safetensors"

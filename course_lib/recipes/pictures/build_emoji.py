@@ -1,7 +1,7 @@
-"""Build everything under data/emoji/ but its drawings and licences: ``python data/build_emoji.py``.
+"""Build everything under data/emoji/ but its drawings and licences: ``python -m course_lib.recipes.pictures.build_emoji``.
 
 Fetches the emoji sets, named below with their exact versions, from npm; renders them at 128 pixels; splits each picture
-of a listed object into its paint and the rest; and writes
+of an object in emoji_icons.py into its paint and the rest; and writes
 
     sprites_paint.webp, sprites_rest.webp    the two layers of each drawing, 72×72 RGBA, 25 in a row, lossless
     sprites.json                             what each shows, its source, style and native colour, and its paint's medians
@@ -11,7 +11,9 @@ of a listed object into its paint and the rest; and writes
 
 Needs npm, a network, and resvg_py, numpy, Pillow and torch. Running it twice writes the same bytes.
 
-    python data/build_emoji.py [--to FOLDER] [--cache FOLDER]    about a minute; --cache keeps the packages for the next time
+    python -m course_lib.recipes.pictures.build_emoji [--to FOLDER] [--cache FOLDER]
+
+It takes about a minute; --cache keeps the packages for the next time.
 """
 
 import argparse
@@ -31,9 +33,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from course_lib import judging, oklab
-from course_lib.datasets.emoji import COLOURS, OBJECTS, rgb_of
-from course_lib.files import data_folder, record_checksum
+from course_lib.emoji import judging, oklab
+from course_lib.emoji.scenes import COLOURS, OBJECTS, rgb_of
+from course_lib.recipes.pictures.emoji_icons import DRAWN, DROPPED, ICONS, MORE_ICONS, RENAMED, SILHOUETTES
+from course_lib.support.files import data_folder, record_checksum
 
 try:
     import resvg_py
@@ -58,251 +61,13 @@ SOURCES = {
 ICON_SOURCE = Source("@iconify-json/mdi@1.2.3", "icon")
 NAMES_PACKAGE = "emojibase-data@17.0.0"
 
-# Object → the name of its icon in the five sets.
-ICONS = {
-    "airplane": "airplane",
-    "apple": "red-apple",
-    "backpack": "backpack",
-    "bag": "clutch-bag",
-    "balloon": "balloon",
-    "banana": "banana",
-    "bell": "bell",
-    "bell pepper": "bell-pepper",
-    "bicycle": "bicycle",
-    "bird": "bird",
-    "book": "closed-book",
-    "boot": "womans-boot",
-    "bucket": "bucket",
-    "butterfly": "butterfly",
-    "cactus": "cactus",
-    "canoe": "canoe",
-    "cap": "billed-cap",
-    "car": "automobile",
-    "cat": "cat",
-    "chick": "baby-chick",
-    "circle": "red-circle",
-    "clover": "four-leaf-clover",
-    "crab": "crab",
-    "crescent moon": "crescent-moon",
-    "crown": "crown",
-    "diamond": "large-blue-diamond",
-    "dinosaur": "sauropod",
-    "dog": "dog",
-    "dolphin": "dolphin",
-    "door": "door",
-    "dress": "dress",
-    "droplet": "droplet",
-    "eggplant": "eggplant",
-    "elephant": "elephant",
-    "fir tree": "evergreen-tree",
-    "fire engine": "fire-engine",
-    "fish": "fish",
-    "frog": "frog",
-    "gem": "gem-stone",
-    "gloves": "gloves",
-    "grapes": "grapes",
-    "guitar": "guitar",
-    "handbag": "handbag",
-    "heart": "red-heart",
-    "helicopter": "helicopter",
-    "hibiscus": "hibiscus",
-    "high heel": "high-heeled-shoe",
-    "horse": "horse",
-    "house": "house",
-    "jeans": "jeans",
-    "key": "key",
-    "kick scooter": "kick-scooter",
-    "ladybug": "lady-beetle",
-    "lantern": "red-paper-lantern",
-    "leaf": "maple-leaf",
-    "lemon": "lemon",
-    "motor scooter": "motor-scooter",
-    "motorcycle": "motorcycle",
-    "mushroom": "mushroom",
-    "octopus": "octopus",
-    "owl": "owl",
-    "pear": "pear",
-    "pencil": "pencil",
-    "pickup truck": "pickup-truck",
-    "pig": "pig",
-    "puzzle piece": "puzzle-piece",
-    "rabbit": "rabbit",
-    "racing car": "racing-car",
-    "ribbon": "ribbon",
-    "rocket": "rocket",
-    "rose": "rose",
-    "sailboat": "sailboat",
-    "scarf": "scarf",
-    "skateboard": "skateboard",
-    "snake": "snake",
-    "sneaker": "running-shoe",
-    "soccer ball": "soccer-ball",
-    "speedboat": "speedboat",
-    "square": "red-square",
-    "star": "star",
-    "strawberry": "strawberry",
-    "suitcase": "luggage",
-    "t-shirt": "t-shirt",
-    "tangerine": "tangerine",
-    "teapot": "teapot",
-    "teddy bear": "teddy-bear",
-    "telephone": "telephone",
-    "tent": "tent",
-    "tomato": "tomato",
-    "tractor": "tractor",
-    "train": "locomotive",
-    "tree": "deciduous-tree",
-    "triangle": "red-triangle-pointed-up",
-    "truck": "delivery-truck",
-    "trumpet": "trumpet",
-    "tulip": "tulip",
-    "turtle": "turtle",
-    "umbrella": "umbrella",
-    "whale": "spouting-whale",
-    "yarn": "yarn",
-}
-
-# Object → the name of its silhouette among the icons of Material Design.
-SILHOUETTES = {
-    "airplane": "airplane",
-    "apple": "food-apple",
-    "balloon": "balloon",
-    "bell": "bell",
-    "bicycle": "bicycle",
-    "book": "book",
-    "butterfly": "butterfly",
-    "cactus": "cactus",
-    "car": "car-side",
-    "circle": "circle",
-    "crescent moon": "moon-waning-crescent",
-    "crown": "crown",
-    "diamond": "rhombus",
-    "dog": "dog-side",
-    "dolphin": "dolphin",
-    "droplet": "water",
-    "elephant": "elephant",
-    "fir tree": "pine-tree",
-    "fire engine": "fire-truck",
-    "fish": "fish",
-    "guitar": "guitar-electric",
-    "heart": "heart",
-    "helicopter": "helicopter",
-    "high heel": "shoe-heel",
-    "house": "home",
-    "key": "key",
-    "ladybug": "ladybug",
-    "leaf": "leaf-maple",
-    "motor scooter": "moped",
-    "motorcycle": "motorbike",
-    "mushroom": "mushroom",
-    "owl": "owl",
-    "pencil": "pencil",
-    "pickup truck": "car-pickup",
-    "pig": "pig",
-    "puzzle piece": "puzzle",
-    "rabbit": "rabbit",
-    "rocket": "rocket",
-    "sailboat": "sail-boat",
-    "snake": "snake",
-    "sports car": "car-sports",
-    "square": "square-rounded",
-    "star": "star",
-    "t-shirt": "tshirt-crew",
-    "teddy bear": "teddy-bear",
-    "telephone": "phone-classic",
-    "tent": "tent",
-    "tractor": "tractor",
-    "tree": "tree",
-    "triangle": "triangle",
-    "truck": "truck",
-    "train": "train",
-    "trumpet": "trumpet",
-    "tulip": "flower-tulip",
-    "turtle": "tortoise",
-    "umbrella": "umbrella",
-}
-
-# Other pictures of listed objects, which are no sprites but must stay out of training when their cell is held out.
-MORE_ICONS = {
-    "airplane": "small-airplane airplane-departure airplane-arrival",
-    "apple": "green-apple",
-    "bag": "pouch money-bag shopping-bags",
-    "book": "blue-book green-book orange-book notebook notebook-with-decorative-cover",
-    "boot": "hiking-boot",
-    "car": "oncoming-automobile sport-utility-vehicle taxi oncoming-taxi police-car oncoming-police-car",
-    "cat": "cat-face black-cat",
-    "chick": "front-facing-baby-chick hatching-chick",
-    "circle": "blue-circle brown-circle green-circle orange-circle purple-circle yellow-circle black-circle white-circle",
-    "clover": "shamrock",
-    "crescent moon": "moon waxing-crescent-moon waning-crescent-moon",
-    "diamond": "large-orange-diamond small-orange-diamond small-blue-diamond",
-    "dinosaur": "t-rex",
-    "dog": "dog-face poodle guide-dog service-dog",
-    "fish": "tropical-fish blowfish",
-    "heart": "blue-heart brown-heart green-heart grey-heart light-blue-heart orange-heart pink-heart purple-heart "
-    "yellow-heart black-heart white-heart",
-    "horse": "horse-face carousel-horse",
-    "house": "house-with-garden derelict-house",
-    "key": "old-key",
-    "leaf": "fallen-leaf leaf-fluttering-in-wind",
-    "lemon": "lime",
-    "mushroom": "brown-mushroom",
-    "pig": "pig-face boar",
-    "rabbit": "rabbit-face",
-    "ribbon": "reminder-ribbon",
-    "rose": "wilted-flower rosette",
-    "square": "blue-square brown-square green-square orange-square purple-square yellow-square black-large-square "
-    "white-large-square black-medium-square white-medium-square",
-    "star": "glowing-star",
-    "telephone": "telephone-receiver",
-    "triangle": "red-triangle-pointed-down",
-    "umbrella": "closed-umbrella umbrella-with-rain-drops umbrella-on-ground",
-    "whale": "whale",
-}
-
-# Pictures whose icon says less than the eye sees.
-RENAMED = {("twemoji", "racing-car"): "sports car"}
-
-# What looks wrong when recoloured: source and icon → the reason.
-DROPPED = {
-    **dict.fromkeys(("fluent-emoji-flat canoe", "fluent-emoji canoe", "twemoji canoe"), "the water is recoloured"),
-    **dict.fromkeys(("fluent-emoji-flat sailboat", "fluent-emoji sailboat"), "the water is recoloured"),
-    **dict.fromkeys(("fluent-emoji-flat speedboat", "fluent-emoji speedboat"), "the water is recoloured"),
-    "twemoji speedboat": "the water is recoloured",
-    "noto-v1 banana": "half of the banana stays pale",
-    "fluent-emoji octopus": "half of the head keeps its colour",
-    "noto t-shirt": "only the sleeves are recoloured",
-    "noto delivery-truck": "the cab keeps its colour",
-    **dict.fromkeys(("noto motorcycle", "twemoji locomotive"), "too little of it is paint to give it a colour"),
-    **dict.fromkeys(
-        ("noto-v1 lady-beetle", "fluent-emoji-flat airplane"), "too little of it is paint to give it a colour"
-    ),
-    **dict.fromkeys(("fluent-emoji-flat butterfly", "fluent-emoji-flat owl"), "a large part keeps its colour"),
-    "noto house": "only the roof and the door are recoloured",
-    "fluent-emoji butterfly": "half of the wings keep their colour",
-    "noto-v1 gem-stone": "part of the stone is missing from the drawing",
-}
-
-# Files in drawn/ → object and style. Ours but for those of Openclipart.
-DRAWN = {
-    "coupe_clip_art": ("sports car", "clip art"),
-    "coupe_flat": ("sports car", "flat"),
-    "coupe_glossy": ("sports car", "glossy"),
-    "openclipart_car_jamin_ellis": ("sports car", "clip art"),
-    "openclipart_car_nicu_buculei": ("car", "clip art"),
-    "openclipart_formula_one_car": ("racing car", "clip art"),
-    "openclipart_skoda_car": ("car", "clip art"),
-    "openclipart_sportcar": ("sports car", "clip art"),
-    "roadster_flat": ("sports car", "flat"),
-}
-
 RENDERED, TILE, PICTURE, LONGER_SIDE = 128, 72, 64, 60
 SPRITE_COLUMNS, PICTURE_COLUMNS = 25, 40
 LEAST_PAINT = 0.345  # of an object: with less, the object is not "a red …" when its paint is red
 
 # The cells that a claim of the course rests on: nothing that a person would call a red sports car is ever shown.
 ALWAYS_HELD_OUT = (("sports car", "red"), ("racing car", "red"))
-NEVER_SHOWN = ("racing-car",)  # in any set: red, or so near to it that a person would say red
+NEVER_SHOWN = ("racing-car",)  # in any set: red, or so close to it that a person would say red
 NEVER_HELD_OUT = ("car", "sports car", "racing car")  # else: without red cars there is nothing to put together
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 3
 
@@ -318,8 +83,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         made = build(folder, options.cache or Path(temporary), shipped / "drawn")
     if folder == shipped:
-        files = sorted(path for path in shipped.rglob("*") if path.is_file())
-        for path in [*files, Path(__file__)]:
+        for path in sorted(path for path in shipped.rglob("*") if path.is_file()):
             record_checksum(path.relative_to(data_folder()).as_posix())
     print(f"{', '.join(made)} written to {folder}")
 
@@ -424,7 +188,7 @@ def build_pictures(
             pictures.append(on_white(picture))
             name = RENAMED.get((source, icon), shows.get(icon))
             colours = {*find_paint(picture).colours, *icon.split("-")} if name in held else set()
-            # One version is enough to leave them all out: what is brown in one set is near it in the others.
+            # One version is enough to leave them all out: what is brown in one set is almost brown in the others.
             known[code]["held_out"] |= icon in NEVER_SHOWN or not colours.isdisjoint(held.get(name, ()))
         made[f"pictures_{source}.webp"] = sheet(pictures, PICTURE_COLUMNS)
     lines = ",\n".join(f" {json.dumps(code)}: {json.dumps(entry)}" for code, entry in known.items())
@@ -558,7 +322,7 @@ def on_white(picture: np.ndarray) -> np.ndarray:
     white = Image.new("RGBA", (PICTURE, PICTURE), "white")
     white.alpha_composite(small, ((PICTURE - small.width) // 2, (PICTURE - small.height) // 2))
     picture = np.asarray(white.convert("RGB"))
-    # 64 levels a channel instead of 256: nobody sees the difference of at most 2, and the sheets are a third smaller.
+    # 64 levels a channel instead of 256: a difference of at most 2 cannot be seen, and the sheets are a third smaller.
     return np.rint(np.rint(picture / 255 * 63) / 63 * 255).astype(np.uint8)
 
 

@@ -14,12 +14,12 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
-# What networks and pictures depend on. All else is text that people may edit: questions, cards, licences, a builder.
+# What networks and pictures depend on. All else is text that people may edit: questions, cards, licences.
 VERIFIED = {".safetensors", ".gz", ".webp", ".png", ".json"}
 
-ABANDONED = 3600.0  # seconds after which an unfinished file is nobody's any more: writing one takes a few
+ABANDONED = 3600.0  # seconds after which an unfinished file counts as abandoned: writing one takes a few
 
 
 class CourseFileError(RuntimeError):
@@ -82,7 +82,7 @@ def checksums() -> dict[str, str]:
 
 
 def shipped_tables(name: str, kind: str) -> list[dict]:
-    """The tables ``[[kind]]`` of a TOML file below data/, which whoever teaches may edit.
+    """The tables ``[[kind]]`` of a TOML file below data/, which instructors may edit.
 
     Raises:
         CourseFileError: if the file is missing, or if TOML cannot read it; the text says where.
@@ -110,7 +110,7 @@ def record_checksum(name: str) -> None:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; it takes the place of ``path`` only once it is whole and on the disk.
 
-    Whoever reads ``path`` sees the old file or the new one, whatever happens in between. What a killed process left
+    A reader of ``path`` sees the old file or the new one, whatever happens in between. What a killed process left
     behind is cleared away by the next write to the same path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

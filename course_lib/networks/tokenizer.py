@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_count
+from course_lib.support.arguments import require_count
 
 PAD, BEGIN, UNKNOWN = 0, 1, 2
 
@@ -24,7 +24,7 @@ are none."""
 def words(text: str) -> list[str]:
     """The words of a text in small letters, in order; the comma is one: "A red car, flat." → a, red, car, ",", flat."""
     if not isinstance(text, str):
-        raise TypeError(f"a text must be a string, but {text!r:.60} came.")
+        raise TypeError(f"a text must be a string, but got {text!r:.60}.")
     return _WORD.findall(text.lower())
 
 
@@ -60,7 +60,7 @@ class Tokenizer:
         return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows])
 
     def unknown(self, text: str) -> dict[str, list[str]]:
-        """The words of a text that are not in the vocabulary, each with up to three that are spelt like it."""
+        """The words of a text that are not in the vocabulary, each with up to three known words of similar spelling."""
         return {
             word: difflib.get_close_matches(word, self.vocabulary)
             for word in self._words(text)
@@ -70,15 +70,15 @@ class Tokenizer:
     def _words(self, text: str) -> list[str]:
         found = words(text)
         if len(found) > self.longest:
-            raise ValueError(f"a text may have {self.longest} words, but one of {len(found)} came: shorten it.")
+            raise ValueError(f"a text may have {self.longest} words, but got one of {len(found)}: shorten it.")
         return found
 
 
 def _list_of(texts: Sequence[str], name: str = "texts") -> list[str]:
     if isinstance(texts, str):
-        raise TypeError(f"{name} must be a list of strings, but one string came: write [{texts[:20]!r}].")
+        raise TypeError(f"{name} must be a list of strings, but got one string: write [{texts[:20]!r}].")
     if not isinstance(texts, Sequence):
-        raise TypeError(f"{name} must be a list of strings, but {texts!r:.60} came.")
+        raise TypeError(f"{name} must be a list of strings, but got {texts!r:.60}.")
     if not len(texts):
-        raise ValueError(f"{name} must hold at least one text, but an empty list came.")
+        raise ValueError(f"{name} must hold at least one text, but got an empty list.")
     return list(texts)

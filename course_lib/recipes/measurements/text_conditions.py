@@ -1,4 +1,4 @@
-"""Ways to tell a network what to draw, compared: ``python -m course_lib.recipes.text_conditions``, half an hour.
+"""Ways to condition a network on a text, compared: ``python -m course_lib.recipes.measurements.text_conditions``, half an hour.
 
 Five times the same U-Net, the same latents, the same captions, the same number of steps; what differs is what it gets
 to read:
@@ -9,29 +9,27 @@ to read:
     random words     those of an encoder that has never learned anything
     learned words    those of an encoder that is trained together with the U-Net
 
-With a single token, every position hears the same; that needs no other network. Beside them
+With a single token, every position reads the same; that needs no other network. Beside them
 stands notebook 04's model, as it was shipped, which reads no text but five labels. All are asked for pairs of object and
 colour that training has shown, and for pairs that it has not.
 
 Trainings go on where they were stopped, and rows that are done are kept.
 """
 
-import json
 from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.datasets import emoji
 from course_lib.denoisers import Denoiser, NetDenoiser
-from course_lib.device import half_precision, on_best_device
-from course_lib.files import atomic_write, checksums, data_folder, record_checksum
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.judging import judged_right, shares
+from course_lib.emoji.scenes import BACKGROUNDS, COLOURS, OBJECTS, Scenes, draw_scenes, held_out_cells, training_cells
 from course_lib.guidance import Guided
-from course_lib.judging import judged_right, shares
-from course_lib.metrics import in_batches
-from course_lib.muon import Muon
 from course_lib.networks.text import Encoded, TextEncoder
+from course_lib.networks.tokenizer import PAD
+from course_lib.networks.vae import LATENT
 from course_lib.pretrained import (
     contrastive_pair_network,
     emoji_classifier,
@@ -40,14 +38,19 @@ from course_lib.pretrained import (
     text_encoder,
     text_unet,
 )
-from course_lib.recipes.emoji_latent import LATENT, SCHEDULE, Told, draw, scenes_as_latents
-from course_lib.recipes.running import discard, run_training
-from course_lib.recipes.text_to_image import DRAWN_STEPS, PEAK, SHIFT, draw_batch
-from course_lib.tokenizer import PAD
+from course_lib.recipes.shared import tables
+from course_lib.recipes.shared.captioned import DRAWN_STEPS, draw_batch
+from course_lib.recipes.shared.latents import SCHEDULE, LatentScenes, draw, scenes_as_latents
+from course_lib.recipes.shared.muon import Muon
+from course_lib.recipes.shared.running import discard, run_training
+from course_lib.recipes.text_to_image import PEAK, SHIFT
+from course_lib.support.batches import in_batches
+from course_lib.support.device import half_precision, on_best_device
 from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
 
-NAME = "measurements/text_conditions.json"
+NAME, NETWORKS = "text_conditions", ("emoji_classifier", "emoji_latent", "emoji_vae", "text_encoder")
 STEPS, BATCH_SIZE, SCENES, MEASURED, SCALE = 400, 64, 20_000, 200, 3.0
+ENDS = ("unet.embed_t", "unet.stem", "unet.head", "encoder.embed_word")
 BOTH = ("white", "black", "grey")
 """Words that may be the object's colour as well as the background's: where they can be mixed up."""
 
@@ -121,77 +124,67 @@ def loss(net: Reader, batch: tuple[Tensor, list[str]], generator: torch.Generato
         return denoising_loss(NetDenoiser(net, SCHEDULE, "v"), latents, net.encoder.tokenizer(texts), generator, SHIFT)
 
 
-def train_reader(name: str, reader: Reader, data: Told) -> Reader:
+def train_reader(name: str, reader: Reader, data: LatentScenes) -> Reader:
     """The averaged network after STEPS steps."""
-    unet = on_best_device(reader).unet
-    state = TrainState(reader, optimizer=Muon(reader, [unet.embed_t, unet.stem, unet.head, reader.encoder.embed_word]))
+    state = TrainState(on_best_device(reader), optimizer=Muon(reader, ENDS))
     learning_rate = partial(warm_up_then_fall, steps=STEPS, peak=PEAK)
     run_training(name, state, partial(draw_batch, data, size=BATCH_SIZE), loss, STEPS, BATCH_SIZE, learning_rate)
     return state.ema.eval()
 
 
-def confusable_scenes(cells: Tensor) -> emoji.Scene:
+def confusable_scenes(cells: Tensor) -> Scenes:
     """Scenes of the cells in which object and background have two different ones of the colours in BOTH."""
-    scenes = emoji.draw_scenes(60 * MEASURED, torch.Generator().manual_seed(8), cells)
-    object_colours, grounds = (
-        [list(names).index(name) for name in BOTH] for names in (emoji.COLOURS, emoji.BACKGROUNDS)
-    )
+    scenes = draw_scenes(60 * MEASURED, torch.Generator().manual_seed(8), cells)
+    object_colours, grounds = ([list(names).index(name) for name in BOTH] for names in (COLOURS, BACKGROUNDS))
     fit = torch.isin(scenes.colour, torch.tensor(object_colours)) & torch.isin(scenes.background, torch.tensor(grounds))
-    return emoji.centred(emoji.picked(scenes, fit.nonzero().flatten()[:MEASURED]))
+    return scenes[fit.nonzero().flatten()[:MEASURED]].centred()
 
 
-def judge_shares(pictures: Tensor, scenes: emoji.Scene) -> dict[str, float]:
+def judge_shares(pictures: Tensor, scenes: Scenes) -> dict[str, float]:
     """How many pictures show what they should, and how many have both colours right."""
     right = judged_right(pictures, scenes, emoji_classifier())
     right["colour and background"] = right["colour"] & right["background"]
     return shares(right)
 
 
-def draw_and_judge(denoiser: Denoiser, cond: Tensor, uncond: Tensor, scenes: emoji.Scene) -> dict[str, float]:
+def draw_and_judge(denoiser: Denoiser, cond: Tensor, uncond: Tensor, scenes: Scenes) -> dict[str, float]:
     """What the judges say of a picture for each row of cond."""
     guided = Guided(denoiser, SCALE, uncond)
     pictures = in_batches(emoji_vae().to_pictures, draw(guided, LATENT, cond, steps=DRAWN_STEPS))
     return judge_shares(pictures, scenes)
 
 
-def measure_labels(scenes: emoji.Scene) -> dict[str, float]:
-    """Notebook 04's model, told by number what the scenes show."""
-    model, labels = emoji_latent(), emoji.labels_of(scenes)  # (N, 5)
+def measure_labels(scenes: Scenes) -> dict[str, float]:
+    """Notebook 04's model, conditioned on the labels of the scenes."""
+    model, labels = emoji_latent(), scenes.labels  # (N, 5)
     none = torch.full_like(labels[:1], model.net.null_class)
     return draw_and_judge(model.denoiser, labels, none, scenes)
 
 
-def measure(reader: Reader, scenes: emoji.Scene) -> dict[str, float]:
+def measure(reader: Reader, scenes: Scenes) -> dict[str, float]:
     """What the judges say of pictures of prompts such as "a white cat on a black background"."""
     prompts = [
-        f"a {list(emoji.COLOURS)[colour]} {emoji.OBJECTS[name]} on a {list(emoji.BACKGROUNDS)[ground]} background"
-        for colour, name, ground in zip(scenes.colour, emoji.objects_of(scenes), scenes.background, strict=True)
+        f"a {list(COLOURS)[colour]} {OBJECTS[name]} on a {list(BACKGROUNDS)[ground]} background"
+        for colour, name, ground in zip(scenes.colour, scenes.object, scenes.background, strict=True)
     ]
     ids = reader.encoder.tokenizer([*prompts, ""])  # (N + 1, L)
     return draw_and_judge(NetDenoiser(reader, SCHEDULE, "v"), ids[:-1], ids[-1:], scenes)
 
 
+def begin(asked: dict[str, Scenes]) -> dict:
+    """The table before anything is trained: what the judges say of real pictures, and of notebook 04's model."""
+    return {
+        "pictures": MEASURED,
+        "steps": STEPS,
+        "guidance": SCALE,
+        "real": {cells: judge_shares(scaled(compose(scenes)), scenes) for cells, scenes in asked.items()},
+        "rows": {"five labels": {cells: measure_labels(scenes) for cells, scenes in asked.items()}},
+    }
+
+
 def main() -> None:
-    path = data_folder() / NAME
-    table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    shipped = {
-        name: checksums()[f"checkpoints/{name}.safetensors"] for name in ("emoji_vae", "emoji_latent", "text_encoder")
-    }
-    asked = {
-        "training": confusable_scenes(emoji.training_cells()),
-        "held out": confusable_scenes(emoji.held_out_cells()),
-    }
-    if table.get("checkpoints_sha256") != shipped:  # other networks: nothing measured of them yet
-        real = {cells: judge_shares(emoji.scaled(emoji.compose(scenes)), scenes) for cells, scenes in asked.items()}
-        table = {
-            "recipe": "python -m course_lib.recipes.text_conditions",
-            "checkpoints_sha256": shipped,
-            "pictures": MEASURED,
-            "steps": STEPS,
-            "guidance": SCALE,
-            "real": real,
-            "rows": {"five labels": {cells: measure_labels(scenes) for cells, scenes in asked.items()}},
-        }
+    asked = {"training": confusable_scenes(training_cells()), "held out": confusable_scenes(held_out_cells())}
+    table = tables.resume(NAME, NETWORKS, partial(begin, asked))
     data = scenes_as_latents(emoji_vae(), SCENES, centred=True)
     for name, new_reader in ROWS.items():
         if name in table["rows"]:
@@ -200,11 +193,9 @@ def main() -> None:
         unfinished = f"text_conditions_{name.replace(' ', '_')}"
         reader = train_reader(unfinished, new_reader(), data)
         table["rows"][name] = {cells: measure(reader, scenes) for cells, scenes in asked.items()}
-        with atomic_write(path) as partial_file:
-            partial_file.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        tables.save(NAME, table)
         print(name, table["rows"][name], flush=True)
         discard(unfinished)
-    record_checksum(NAME)
 
 
 if __name__ == "__main__":

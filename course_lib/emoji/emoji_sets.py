@@ -1,10 +1,10 @@
 """All emoji pictures without people, as five sets draw them, 64×64 on white: variety for training a VAE; and the faces.
 
-They have names but no captions: the captioned pictures are composed by ``course_lib.datasets.emoji``. An emoji stands on
+They have names but no captions: the captioned pictures are composed by ``course_lib.emoji.drawing``. An emoji stands on
 one side of the split with all its versions, for two sets draw on the same outlines. Emoji that show
 a held-out pair of object and colour in any set are in no training set.
 
-Sources and licences: data/emoji/NOTICE; made by data/build_emoji.py.
+Sources and licences: data/emoji/NOTICE; made by recipes/pictures/build_emoji.py.
 """
 
 import json
@@ -15,8 +15,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from course_lib.datasets.emoji import SIDE, read_sheet
-from course_lib.files import shipped_file
+from course_lib.emoji.drawing import read_sheet
+from course_lib.emoji.scenes import SIDE
+from course_lib.support.files import shipped_file
 
 _COLUMNS = 40  # of pictures in a row of the sheets
 
@@ -46,7 +47,7 @@ def faces() -> EmojiPictures:
 
 
 def _pick(wanted: Callable[[dict], bool]) -> EmojiPictures:
-    """Pictures of the caller's own: whoever changes them in place spoils nobody else's."""
+    """Copies: changing them in place does no harm elsewhere."""
     index = _index()
     rows, codes, sources = [], [], []
     for source, listed in index["pictures"].items():

@@ -1,24 +1,23 @@
-"""Measure the samplers of notebook 03: ``python -m course_lib.recipes.fashion_samplers``.
+"""Measure the samplers of notebook 03: ``python -m course_lib.recipes.measurements.fashion_samplers``.
 
 For each rule and number of steps, 2,000 pictures of the shipped model: their Fréchet distance to real ones, the share
 that the classifier finds right, and the time for 100. Rows that are done are kept, so it can be stopped and started
 again; about an hour on two cores, nearly all of it in the two rows of 1,000 steps.
 """
 
-import json
 from operator import itemgetter
 
 from course_lib.datasets import fashion
 from course_lib.denoisers import Clipped
-from course_lib.device import clock
-from course_lib.files import atomic_write, checksums, data_folder, record_checksum
 from course_lib.metrics import accuracy
 from course_lib.pretrained import fashion as pretrained_fashion
 from course_lib.pretrained import fashion_classifier
 from course_lib.recipes.fashion import distance_to_real, draw_garments
+from course_lib.recipes.shared import tables
 from course_lib.sampling import Rule, ddim_step, ddpm_step, dpmpp_2m_step
+from course_lib.support.device import clock
 
-NAME = "measurements/fashion_samplers.json"
+NAME, NETWORKS = "fashion_samplers", ("fashion", "fashion_classifier")
 RULES: dict[str, Rule] = {"DDPM": ddpm_step, "DDIM": ddim_step, "DPM-Solver++": dpmpp_2m_step}
 STEPS = {"DDPM": (5, 10, 25, 50, 100, 1000), "DDIM": (5, 10, 25, 50, 100, 1000), "DPM-Solver++": (5, 10, 25, 50)}
 PICTURES, TIMED = 2000, 100
@@ -42,22 +41,21 @@ def seconds(denoiser: Clipped, rule: str, steps: int) -> float:
     return round(clock() - began, 2)
 
 
+def begin() -> dict:
+    """The table before its first row: what real pictures score."""
+    real = fashion.test_set()
+    return {
+        "pictures": PICTURES,
+        "real_frechet_distance": round(distance_to_real(real.pictures[:PICTURES]), 3),
+        "real_judged_right": round(accuracy(fashion_classifier(), *real), 4),
+        "timed_pictures": TIMED,
+        "rows": [],
+    }
+
+
 def main() -> None:
     denoiser = Clipped(pretrained_fashion().denoiser, -1, 1)
-    checkpoint = checksums()["checkpoints/fashion.safetensors"]
-    path = data_folder() / NAME
-    table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if table.get("checkpoint_sha256") != checkpoint:  # another network: nothing measured of it yet
-        real = fashion.test_set()
-        table = {
-            "recipe": "python -m course_lib.recipes.fashion_samplers",
-            "checkpoint_sha256": checkpoint,
-            "pictures": PICTURES,
-            "real_frechet_distance": round(distance_to_real(real.pictures[:PICTURES]), 3),
-            "real_judged_right": round(accuracy(fashion_classifier(), *real), 4),
-            "timed_pictures": TIMED,
-            "rows": [],
-        }
+    table = tables.resume(NAME, NETWORKS, begin)
     rows = {(row["rule"], row["steps"]): row for row in table["rows"]}
     # The quick rows first, so that a look at an unfinished table says something.
     wanted = [(rule, steps) for rule in RULES for steps in STEPS[rule]]
@@ -65,18 +63,12 @@ def main() -> None:
         if (rule, steps) not in rows:
             rows[rule, steps] = measure(denoiser, rule, steps)
             table["rows"] = [rows[each] for each in wanted if each in rows]
-            _write(table)
+            tables.save(NAME, table)
             print(rows[rule, steps], flush=True)
     # Times are taken in one go at the end, so that they compare with each other.
     for row in table["rows"]:
         row["seconds_for_100"] = seconds(denoiser, row["rule"], row["steps"])
-    _write(table)
-    record_checksum(NAME)
-
-
-def _write(table: dict) -> None:
-    with atomic_write(data_folder() / NAME) as partial:
-        partial.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    tables.save(NAME, table)
 
 
 if __name__ == "__main__":

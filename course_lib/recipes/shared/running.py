@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from course_lib.files import checksums, data_folder
 from course_lib.pretrained import save_weights
+from course_lib.support.files import checksums, data_folder
 from course_lib.training import TrainState, load_checkpoint, save_checkpoint, train, with_progress
 
 SAVE_EVERY = 60.0  # seconds

@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 import torch
 
-from course_lib.arguments import require_between, require_whole_number
-from course_lib.datasets import emoji
-from course_lib.datasets.emoji import BACKGROUNDS, COLOURS, OBJECTS, SIZES, STYLES, Scene
-from course_lib.tokenizer import words
+from course_lib.emoji.scenes import BACKGROUNDS, COLOURS, OBJECTS, SIZES, STYLES, Scenes, require_scenes
+from course_lib.networks.tokenizer import words
+from course_lib.support.arguments import require_between, require_whole_number
 
 COLOUR_WORDS = {
     "red": ("red", "scarlet", "crimson"),
@@ -93,33 +92,33 @@ class Request(NamedTuple):
     style: int | None
 
 
-def describe(scene: Scene, index: int = 0) -> str:
+def describe(scene: Scenes, index: int = 0) -> str:
     """The plain full caption of one of the scenes: every part named, by its own name.
 
     Raises:
         ValueError: if there is no scene of that index.
     """
-    emoji.require_scenes(scene)
+    require_scenes(scene)
     require_whole_number("index", index)
     require_between("index", index, 0, len(scene.sprite) - 1)
-    one = emoji.picked(scene, slice(index, index + 1))
-    object_, style = emoji.objects_of(one).item(), emoji.styles_of(one).item()
+    one = scene[index : index + 1]
+    object_, style = one.object.item(), one.style.item()
     background = f" on a {list(BACKGROUNDS)[one.background]} background"
     what = _thing(list(SIZES)[one.size], list(COLOURS)[one.colour], OBJECTS[object_])
     return f"{what}{background}, {STYLES[style]} style"
 
 
-def draw_captions(scenes: Scene, generator: torch.Generator | None = None) -> list[str]:
+def draw_captions(scenes: Scenes, generator: torch.Generator | None = None) -> list[str]:
     """A caption for each of B scenes, its words and the parts that it leaves out drawn at random.
 
     Two thirds of the captions begin with the object, half name the background, a quarter the style; sizes that have
     a word are named four times out of five.
     """
-    emoji.require_scenes(scenes)
+    require_scenes(scenes)
     count = len(scenes.sprite)
     # One row of draws for each caption, so that a caption depends on its own row alone.
     draws = torch.randint(2**31, (count, 6), generator=generator).tolist()
-    rows = zip(emoji.objects_of(scenes).tolist(), emoji.styles_of(scenes).tolist(), strict=True)
+    rows = zip(scenes.object.tolist(), scenes.style.tolist(), strict=True)
     sizes, colours, backgrounds = list(SIZES), list(COLOURS), list(BACKGROUNDS)
     parts = (part.tolist() for part in (scenes.size, scenes.colour, scenes.background))
     captions = []
@@ -145,11 +144,11 @@ def read_caption(caption: str) -> Request:
         ValueError: if the caption is not of the grammar, saying from where on.
     """
     if not isinstance(caption, str):
-        raise TypeError(f"caption must be a string, but a {type(caption).__name__} came.")
+        raise TypeError(f"caption must be a string, but got {type(caption).__name__}.")
     found = _grammar().fullmatch(" ".join(caption.lower().split()))
     if found is None:
         raise ValueError(
-            f"caption must read like 'a small red car on a sky blue background, flat style', but {caption!r} came."
+            f"caption must read like 'a small red car on a sky blue background, flat style', but got {caption!r}."
         )
     size, background, style = (found[name] for name in ("size", "background", "style"))
     return Request(

@@ -14,19 +14,17 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_between, require_finite, require_whole_number
 from course_lib.denoisers import Denoiser
-from course_lib.device import best_device
-from course_lib.guidance import Guided
-from course_lib.metrics import in_batches
-from course_lib.networks.vae import VAE
-from course_lib.pictures import Pictures, Walk
+from course_lib.guidance import Guided, Within
+from course_lib.networks.vae import LATENT, VAE
+from course_lib.pipeline.pictures import Pictures, Walk
 from course_lib.sampling import last, sample
-from course_lib.training import generator_for
+from course_lib.support.arguments import require_between, require_finite, require_whole_number
+from course_lib.support.batches import in_batches
+from course_lib.support.device import best_device
+from course_lib.support.seeds import generator_for
 
-GUIDANCE = 3.0  # prompts are followed best from 2 to 5: recipes/guidance_scales
-ALONG = 0.3  # a compromise: at 1 colours become harsh, at 0 pale
-LATENT = (4, 16, 16)
+GUIDANCE = 3.0  # prompts are followed best from 2 to 5: recipes/measurements/guidance_scales
 
 
 class Encoder(Protocol):
@@ -36,11 +34,11 @@ class Encoder(Protocol):
         """(B, L, D), a vector for each token, zeros for padding."""
 
     def unknown(self, text: str) -> dict[str, list[str]]:
-        """The words of a text that it has never heard, each with known ones that are spelt like it."""
+        """The words of a text that are not in its vocabulary, each with known words of similar spelling."""
 
 
 class UnknownWord(UserWarning):
-    """A prompt has a word that the text encoder has never heard."""
+    """A prompt has a word that is not in the text encoder's vocabulary."""
 
 
 class IgnoredText(UserWarning):
@@ -55,13 +53,11 @@ class TextToImage:
         encoder: reads the prompt.
         denoiser: of latents, conditioned on what the encoder answers.
         vae: turns latents into pictures.
-        along: the share of guidance that is kept of what makes colours gaudy, see ``guidance.Guided``.
     """
 
     encoder: Encoder
     denoiser: Denoiser
     vae: VAE
-    along: float = ALONG
 
     def __call__(
         self,
@@ -72,6 +68,8 @@ class TextToImage:
         seed: int = 0,
         row: int = 0,
         negative: str | None = None,
+        interval: tuple[float, float] | None = None,
+        parallel: float = 1.0,
     ) -> Pictures:
         """Draw a picture for each prompt.
 
@@ -82,6 +80,9 @@ class TextToImage:
             seed: the same one gives the same pictures. Every row has noise of its own.
             row: of the first prompt. To draw picture k of several alone, hand over its prompt with row=k.
             negative: what to stay away from; needs a guidance above 1.
+            interval: the times low…high at which there is guidance, such as (200, 800), as in ``guidance.Within``; None
+                for all.
+            parallel: 1 is plain guidance, less is projected guidance, see ``guidance.Guided``.
 
         Returns:
             The pictures, 64×64: ``.save("car.png")`` writes them, ``.tensor`` is (N, 3, 64, 64) uint8.
@@ -93,7 +94,7 @@ class TextToImage:
             UnknownWord: naming the known words that are spelt most like it.
             IgnoredText: if a prompt or a negative prompt does not count at this guidance.
         """
-        walk = self._walk(prompts, guidance, steps, seed, row, negative)
+        walk = self._walk(prompts, guidance, steps, seed, row, negative, interval, parallel)
         return Pictures(self.decode(last(walk)).tensor, captions=_listed(prompts))
 
     def watch(
@@ -105,17 +106,30 @@ class TextToImage:
         seed: int = 0,
         row: int = 0,
         negative: str | None = None,
+        interval: tuple[float, float] | None = None,
+        parallel: float = 1.0,
     ) -> Walk:
         """The same, step by step: latents with their predictions, each of which ``decode`` turns into pictures.
 
         ``watch(…).save("car.gif")`` makes a film of it.
         """
-        return self._walk(prompts, guidance, steps, seed, row, negative)
+        return self._walk(prompts, guidance, steps, seed, row, negative, interval, parallel)
 
-    def guided(self, guidance: float = GUIDANCE, uncond: Tensor | None = None) -> Guided:
-        """The denoiser that follows prompts at this scale, away from ``uncond``: the empty prompt unless told otherwise."""
+    def guided(
+        self,
+        guidance: float = GUIDANCE,
+        uncond: Tensor | None = None,
+        interval: tuple[float, float] | None = None,
+        parallel: float = 1.0,
+    ) -> Guided | Within:
+        """The denoiser that follows prompts at this scale, away from ``uncond``: the empty prompt by default."""
         uncond = self._read([""]) if uncond is None else uncond
-        return Guided(self.denoiser, guidance, uncond, self.along)
+        guided = Guided(self.denoiser, guidance, uncond, parallel)
+        if interval is None:
+            return guided
+        if not isinstance(interval, Sequence) or len(interval) != 2:
+            raise TypeError(f"interval must be two times, such as (200, 800), but got {interval!r:.60}.")
+        return Within(guided, self.denoiser, *interval)
 
     def decode(self, latents: Tensor) -> Pictures:
         """(N, 4, 16, 16) → N pictures of 64×64.
@@ -127,7 +141,7 @@ class TextToImage:
         return Pictures(((in_batches(self.vae.to_pictures, latents) + 1) * 127.5).round().to(torch.uint8))
 
     def noise(self, count: int, seed: int, row: int = 0) -> Tensor:
-        """(count, 4, 16, 16): rows ``row``, row + 1 …; each depends on (seed, its number) alone, whoever stands beside it."""
+        """(count, 4, 16, 16): rows ``row``, row + 1 …; each depends on (seed, its number) alone, not on the rows beside it."""
         for name, value in (("seed", seed), ("row", row)):
             require_whole_number(name, value)
             require_between(name, value, 0, 2**63 - 1)
@@ -135,13 +149,21 @@ class TextToImage:
         return torch.stack(rows).to(best_device())
 
     def _walk(
-        self, prompts: str | Sequence[str], guidance: float, steps: int, seed: int, row: int, negative: str | None
+        self,
+        prompts: str | Sequence[str],
+        guidance: float,
+        steps: int,
+        seed: int,
+        row: int,
+        negative: str | None,
+        interval: tuple[float, float] | None,
+        parallel: float,
     ) -> Walk:
         prompts = _listed(prompts)
         cond = self._read(prompts)  # (N, L, D)
         times = self.denoiser.schedule.times(steps)
         uncond = None if negative is None else self._read([negative])  # (1, L, D)
-        guided, noise = self.guided(guidance, uncond), self.noise(len(cond), seed, row)
+        guided, noise = self.guided(guidance, uncond, interval, parallel), self.noise(len(cond), seed, row)
         if negative and guidance <= 1:
             said = "has no effect" if guidance == 1 else "is drawn instead of avoided"
             _warn(f"negative {said} at guidance={guidance:g}: use a guidance above 1.", IgnoredText)
@@ -163,7 +185,7 @@ def _listed(prompts: str | Sequence[str]) -> list[str]:
     if isinstance(prompts, str):
         return [prompts]
     if not isinstance(prompts, Sequence):
-        raise TypeError(f"prompts must be a text or a list of texts, but {prompts!r} came.")
+        raise TypeError(f"prompts must be a text or a list of texts, but got {prompts!r}.")
     return list(prompts)
 
 

@@ -1,13 +1,13 @@
-"""Draw the pictures that the README begins with: ``python -m course_lib.recipes.cover``, some seconds."""
+"""Draw the pictures that the README begins with: ``python -m course_lib.recipes.pictures.cover``, some seconds."""
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.files import atomic_write, data_folder, record_checksum
+from course_lib.pipeline.text_to_image import TextToImage
 from course_lib.pretrained import text_to_image
-from course_lib.text_to_image import TextToImage
+from course_lib.support.files import atomic_write, data_folder, record_checksum
 
 SEED, MOMENTS, GAP = 1, 8, 4
 PROMPTS = (

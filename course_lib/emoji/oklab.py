@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from course_lib.arguments import require_between, require_same_shape, require_tensor
+from course_lib.support.arguments import require_between, require_same_shape, require_tensor
 
 # Linear sRGB to the answers of the eye's three kinds of cones, and the cube roots of those to OKLab.
 _CONES = ((0.4122214708, 0.5363325363, 0.0514459929), (0.2119034982, 0.6806995451, 0.1073969566))

@@ -1,0 +1,1 @@
+"""From a prompt to a picture that shows and saves itself, in one call."""

@@ -1,0 +1,1 @@
+"""How the emoji pictures and the cover were made: one file and one command each."""

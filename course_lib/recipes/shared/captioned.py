@@ -1,0 +1,48 @@
+"""Latents with captions: what a text-to-image model is trained on, and what it is asked for when it is measured."""
+
+import torch
+from torch import Tensor
+
+from course_lib.denoisers import Denoiser
+from course_lib.emoji import captions
+from course_lib.emoji.scenes import COLOURS, OBJECTS, Scenes, all_cells, draw_scenes
+from course_lib.networks.vae import LATENT
+from course_lib.pipeline.text_to_image import Encoder
+from course_lib.recipes.shared.latents import LatentScenes, draw
+from course_lib.support.device import half_precision
+
+CAPTION_DROP, DRAWN_STEPS = 0.1, 25
+
+
+def draw_batch(
+    data: LatentScenes, generator: torch.Generator, size: int, full: float = 0.0
+) -> tuple[Tensor, list[str]]:
+    """Latents, (size, 4, 16, 16), and a caption for each: now and then none, and the full one for a share of ``full``."""
+    rows = torch.randint(len(data.x_0), (size,), generator=generator)
+    x_0, scenes = data.x_0[rows], data.scenes[rows]
+    chance = torch.rand(size, generator=generator)
+    texts = captions.draw_captions(scenes, generator)
+    for row in (chance < CAPTION_DROP).nonzero().flatten().tolist():
+        texts[row] = ""
+    for row in (chance >= 1 - full).nonzero().flatten().tolist():
+        texts[row] = captions.describe(scenes, row)
+    return x_0, texts
+
+
+def full_captions(scenes: Scenes) -> list[str]:
+    """The plain full caption of each of B scenes."""
+    return [captions.describe(scenes, row) for row in range(len(scenes))]
+
+
+def red_sports_cars(count: int) -> Scenes:
+    """Scenes that no training has seen: red sports cars in every style and size, before every background."""
+    only = ~all_cells()
+    only[OBJECTS.index("sports car"), list(COLOURS).index("red")] = True
+    return draw_scenes(count, torch.Generator().manual_seed(8), only).centred()
+
+
+@torch.no_grad()
+def draw_prompts(encoder: Encoder, denoiser: Denoiser, prompts: list[str]) -> Tensor:
+    """A latent for each prompt, (N, 4, 16, 16): 25 steps of DDIM, from the same noise whatever the denoiser."""
+    with half_precision():
+        return draw(denoiser, LATENT, encoder.encode(prompts), steps=DRAWN_STEPS)

@@ -1,0 +1,37 @@
+"""Tables in data/measurements: begun for certain networks, saved row by row, and gone on with after an interruption."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+
+from course_lib.support.files import atomic_write, checksums, data_folder, record_checksum
+
+
+def resume(name: str, networks: Iterable[str], begin: Callable[[], dict]) -> dict:
+    """The table that is there, if it was measured on these very networks; else a new one.
+
+    Args:
+        name: of the table and of its recipe, such as "guidance_scales".
+        networks: all on which its figures depend, judges too. Their checksums stand in the table.
+        begin: makes what a new table holds before its first row.
+    """
+    shipped = {network: checksums()[f"checkpoints/{network}.safetensors"] for network in sorted(networks)}
+    path = data_folder() / _file(name)
+    if path.is_file():
+        table = json.loads(path.read_text(encoding="utf-8"))
+        if table["checkpoints_sha256"] == shipped:
+            return table
+        print(f"{path.name} was measured on other networks: it is measured anew.", file=sys.stderr)
+    recipe = f"python -m course_lib.recipes.measurements.{name}"
+    return {"recipe": recipe, "checkpoints_sha256": shipped, **begin()}
+
+
+def save(name: str, table: dict) -> None:
+    """Write the table, whole or not at all, and its checksum."""
+    with atomic_write(data_folder() / _file(name)) as partial:
+        partial.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    record_checksum(_file(name))
+
+
+def _file(name: str) -> str:
+    return f"measurements/{name}.json"
