@@ -1,5 +1,5 @@
 # make lab    opens the course in JupyterLab        (ARGS="--no-browser --port=8899" passes through)
-# make test   checks it: lint, every test, every notebook from top to bottom
+# make test   checks it: lint, every test, every notebook from top to bottom; make check, the quick tests alone
 #
 # Both install what they need into .venv first, once, and again only when the lists of packages change. On Linux,
 # PyTorch is the build for the CPU unless there is an NVIDIA card; TORCH=cpu or TORCH=cuda chooses.
@@ -11,7 +11,7 @@ BIN := .venv/bin
 FIRST := /lab/tree/notebooks/00_start_here.ipynb
 LISTS := lab test clip compare
 
-.PHONY: lab test format notebooks rerun mutants overhead compare stamp pins proof-setup clean always
+.PHONY: lab test check checksums format notebooks rerun mutants overhead compare stamp pins proof-setup clean always
 
 ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo writable),writable)
 export HOME := $(CURDIR)/.home
@@ -26,6 +26,16 @@ test: .venv/test
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/python -m pytest $(ARGS)
+
+# The quick loop: lint, and the tests that take no seconds each; no notebooks, nothing built again.
+check: .venv/test
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/python -m pytest -m "not slow" $(ARGS) tests
+
+# Enter what was changed in data/ into its list of checksums.
+checksums: .venv/lab
+	$(BIN)/python -m course_lib.support.files
 
 # Lint and format what can be mended without a person.
 format: .venv/test

@@ -15,6 +15,7 @@ def run(*arguments, **environment):
     return subprocess.run(command, capture_output=True, text=True, check=False, **environment)
 
 
+@pytest.mark.slow
 def test_everything_is_built_again_byte_for_byte(tmp_path):
     ran = run("--to", tmp_path / "built")
     if ran.returncode and any(sentence in ran.stderr for sentence in OUTSIDE):

@@ -878,6 +878,7 @@ def refuses_by_chance(share, seed=0):
         (lambda: refuses_by_chance(0.5), "by chance"),
     ],
 )
+@pytest.mark.slow
 def test_a_test_that_catches_nothing_is_told_why(hunt, make, message, monkeypatch, capsys):
     monkeypatch.setattr(checks, "TIME_LIMIT", 2.0)
     check(hunt.id, make())

@@ -41,6 +41,7 @@ def other_kernel(tmp_path_factory):
     return environment_without_the_course(tmp_path_factory.mktemp("environment"), "--without-pip")
 
 
+@pytest.mark.slow
 def test_notebook_00_runs_from_an_empty_folder(clone, colab, tmp_path):
     empty = tmp_path / "content"
     empty.mkdir()
@@ -86,6 +87,7 @@ def run_first_cell(python, folder, **variables):
     )
 
 
+@pytest.mark.slow
 def test_inside_a_checkout_another_kernel_finds_the_course_without_a_network(other_kernel, tmp_path):
     below = tmp_path / "a checkout" / "notebooks"
     below.mkdir(parents=True)

@@ -154,6 +154,7 @@ def test_the_same_paper_has_the_same_title_and_link_everywhere():
 # --- the README's code ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_line_of_python_in_the_readme_runs_in_its_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shown = re.findall(r"```python\n(.+?)```", README, flags=re.DOTALL)

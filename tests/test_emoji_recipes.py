@@ -43,6 +43,7 @@ def test_the_loss_of_the_vae_holds_reconstruction_and_divergence(monkeypatch):
     assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_latent_model_learns_from_encoded_scenes_of_the_training_cells():
     latents, labels = emoji_latent.encoded_scenes(pretrained.emoji_vae(), 600)
     assert latents.shape == (600, 4, 16, 16)

@@ -367,6 +367,7 @@ def squeezed(text):
     return re.sub(r"\s", "", unicodedata.normalize("NFKC", text))
 
 
+@pytest.mark.slow
 def test_every_card_is_whole_on_a_page_of_its_own(tmp_path):
     write_pdf(CARDS, tmp_path / "cards.pdf")
     reader = PdfReader(tmp_path / "cards.pdf")

@@ -20,6 +20,7 @@ def share(answers, truth):
     return (answers == truth).float().mean().item()
 
 
+@pytest.mark.slow
 def test_real_pictures(real):
     """On 20,000 pictures: backgrounds 100 %, sizes 99.9 %, colours 99.3 % (98.1 % for grey, the hardest)."""
     scenes, pictures = real
@@ -32,6 +33,7 @@ def test_real_pictures(real):
         assert share(colours[of_name], scenes.colour[of_name]) > 0.95, name
 
 
+@pytest.mark.slow
 def test_captions_agree_with_what_the_rules_see(real):
     """What a caption asks for is what the rules find in its picture, as often as the rules are right."""
     scenes, pictures = real

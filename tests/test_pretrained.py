@@ -37,12 +37,14 @@ from course_lib.support.files import CourseFileError, checksums, data_folder
 from course_lib.training import TrainState, denoising_loss, train, trainable_copy, warm_start
 
 
+@pytest.mark.slow
 def test_the_classifier_is_as_good_as_its_file_says():
     share = accuracy(pretrained.fashion_classifier(), *fashion.test_set())
     assert share >= 0.92
     assert share == pytest.approx(float(pretrained.describe("fashion_classifier")["test_accuracy"]), abs=0.002)
 
 
+@pytest.mark.slow
 def test_the_diffusion_model_draws_what_it_is_asked_for():
     """The classifier agrees with the label about as often as when the file was made."""
     said = pretrained.describe("fashion")
@@ -77,6 +79,7 @@ def scenes_of_all_cells():
     return scenes, scaled(compose(scenes))
 
 
+@pytest.mark.slow
 def test_the_judge_of_objects_is_as_good_as_its_file_says(scenes_of_all_cells):
     scenes, pictures = scenes_of_all_cells
     said = pretrained.describe("emoji_classifier")
@@ -91,6 +94,7 @@ def test_the_judge_of_objects_is_as_good_as_its_file_says(scenes_of_all_cells):
     assert min(outlines.values()) >= 0.95
 
 
+@pytest.mark.slow
 def test_the_vae_gives_unseen_emoji_back():
     vae, unseen = pretrained.emoji_vae(), scaled(emoji_sets.test_set().pictures)
     again = in_batches(vae.reconstruct, unseen)
@@ -99,6 +103,7 @@ def test_the_vae_gives_unseen_emoji_back():
     assert said >= 30
 
 
+@pytest.mark.slow
 def test_the_judges_say_of_reconstructions_what_they_say_of_the_originals(scenes_of_all_cells):
     scenes, pictures = scenes_of_all_cells
     vae = pretrained.emoji_vae()
@@ -110,12 +115,14 @@ def test_the_judges_say_of_reconstructions_what_they_say_of_the_originals(scenes
         assert again[what].double().mean() >= real[what].double().mean() - allowed, what
 
 
+@pytest.mark.slow
 def test_latents_of_new_scenes_have_mean_0_and_deviation_1():
     latents = in_batches(pretrained.emoji_vae().to_latents, real_scenes(2000, seed=22))
     assert latents.mean((0, 2, 3)).abs().max() < 0.03
     assert (latents.std((0, 2, 3)) - 1).abs().max() < 0.03
 
 
+@pytest.mark.slow
 def test_the_decoder_of_the_text_to_image_model_knows_the_same_latents_and_draws_them_better():
     vae, other = pretrained.emoji_vae(), pretrained.text_to_image_vae()
     scenes = draw_scenes(300, torch.Generator().manual_seed(24), held_out_cells()).centred()
@@ -138,6 +145,7 @@ def test_the_decoder_of_the_text_to_image_model_knows_the_same_latents_and_draws
             assert new["all"] > old["all"]
 
 
+@pytest.mark.slow
 def test_the_latent_model_draws_what_its_labels_say():
     said = pretrained.describe("emoji_latent")
     of = {key.removeprefix("frechet_distance_"): float(value) for key, value in said.items() if "frechet" in key}
@@ -154,6 +162,7 @@ def test_the_latent_model_draws_what_its_labels_say():
         assert right[what].double().mean().item() == pytest.approx(share, abs=0.12), what
 
 
+@pytest.mark.slow
 def test_the_text_encoder_finds_the_picture_and_the_text():
     said = pretrained.describe("text_encoder")
     again = measure_pair(pretrained.contrastive_pair())
@@ -168,6 +177,7 @@ def test_the_text_encoder_finds_the_picture_and_the_text():
     assert synonym > max(colour, thing) + 0.2
 
 
+@pytest.mark.slow
 def test_the_text_to_image_model_draws_what_its_prompts_say():
     said = pretrained.describe("text_to_image")
     pipe = pretrained.text_to_image()
@@ -407,6 +417,7 @@ def test_the_race_of_pixels_and_latents_was_measured_on_the_shipped_networks_and
     assert rows["latents"]["frechet_distance"] < rows["pixels"]["frechet_distance"]
 
 
+@pytest.mark.slow
 def test_the_sheet_of_the_race_shows_what_the_shipped_model_draws():
     sheet = Image.open(files.shipped_file(twenty_minutes.SHEET))
     assert sheet.size == (twenty_minutes.SHOWN * 64, len(twenty_minutes.ROWS) * 64)

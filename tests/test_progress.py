@@ -24,6 +24,7 @@ def record_many(name):
         record(f"{name}.{number}", "done")
 
 
+@pytest.mark.slow
 def test_kernels_that_tick_at_once_lose_nothing():
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         pool.map(record_many, ["01", "02"], chunksize=1)

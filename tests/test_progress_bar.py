@@ -1,6 +1,7 @@
 """What a progress bar leaves behind in a notebook that is saved."""
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 CELL = """
@@ -12,6 +13,7 @@ for step in with_progress((TrainStep(number, 0.5) for number in range(1, 41)), T
 """
 
 
+@pytest.mark.slow
 def test_a_bar_leaves_one_line_in_a_notebook():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import torch" + CELL)])
     NotebookClient(notebook, timeout=120).execute()

@@ -180,6 +180,7 @@ def test_dpmpp_formula_with_numbers():
     assert x_s.item() == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_ddpm_with_few_steps_is_too_narrow():
     """The posterior's variance is right for small steps only: at 10 steps the deviation is 0.33 and not 0.5."""
     x = torch.randn(100_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -320,12 +321,20 @@ def test_gradients_are_off_inside_and_untouched_outside():
     ("call", "error", "words"),
     [
         (lambda x, d: list(sample(d, x, [10])), ValueError, "at least a start and an end"),
-        (lambda x, d: list(sample(d, x, [1001, 0])), ValueError, "every time must lie between 0 and 1000, but 1001"),
+        (
+            lambda x, d: list(sample(d, x, [1001, 0])),
+            ValueError,
+            "every time must lie between 0 and 1000, but got 1001",
+        ),
         (lambda x, d: list(sample(d, x, [10, 0, 5])), ValueError, "every time but the last must be above 0"),
         (lambda x, d: list(sample(d, x, [10, 10, 0])), ValueError, "10 stands there twice"),
-        (lambda x, d: list(sample(d, x, [10, -1])), ValueError, "every time must lie between 0 and 1000, but -1"),
-        (lambda x, d: list(sample(d, x, [math.nan, 0])), ValueError, "every time must lie between 0 and 1000, but NaN"),
-        (lambda x, d: list(sample(d, x, [True, 0])), TypeError, "every time must be a number, but True"),
+        (lambda x, d: list(sample(d, x, [10, -1])), ValueError, "every time must lie between 0 and 1000, but got -1"),
+        (
+            lambda x, d: list(sample(d, x, [math.nan, 0])),
+            ValueError,
+            "every time must lie between 0 and 1000, but got NaN",
+        ),
+        (lambda x, d: list(sample(d, x, [True, 0])), TypeError, "every time must be a number, but got True"),
         (lambda x, d: list(sample(d, x, ["10", 0])), TypeError, "every time must be a number"),
         (lambda x, d: list(sample(d, x, [torch.tensor([9, 9, 9]), 0])), ValueError, r"t must have shape \(2,\)"),
         (lambda x, d: list(sample(d, x, [torch.tensor([9, 0]), 0])), ValueError, "but the last must be above 0"),

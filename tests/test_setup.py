@@ -256,6 +256,7 @@ def test_the_check_needs_no_package_to_say_what_is_missing():
     assert "Not ready yet" in ran.stdout
 
 
+@pytest.mark.slow
 def test_a_console_without_the_marks_gets_words():
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
     command = [sys.executable, "-m", "course_lib.classroom.setup_check"]
@@ -274,6 +275,7 @@ def test_a_console_that_has_the_marks_keeps_them(capsys):
 # --- clones -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_clone_that_turns_line_ends_around_in_a_path_with_accents_and_without_a_home(clone, tmp_path):
     """What Git for Windows makes unless told not to."""
     place = tmp_path / "Ein Kurs für Hélène"

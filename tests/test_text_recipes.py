@@ -181,6 +181,7 @@ def test_the_end_of_training_looks_at_pictures_too_where_there_is_little_noise(d
     assert value(0.1, few) == pytest.approx(expected, rel=2e-2)
 
 
+@pytest.mark.slow
 def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, data):
     monkeypatch.setattr(running, "data_folder", lambda: tmp_path)
     asked = []
@@ -321,6 +322,7 @@ def test_both_colours_have_to_be_right_at_once():
     assert said["colour and background"] == said["colour"] == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_model_of_labels_is_told_what_the_scenes_show():
     scenes = text_conditions.confusable_scenes(training_cells())
     some = scenes[:12]
@@ -340,6 +342,7 @@ def test_scales_are_measured_on_both_kinds_of_cells_and_on_red_sports_cars():
     assert held_out_cells()[cars.object, cars.colour].all()
 
 
+@pytest.mark.slow
 def test_a_row_of_real_pictures_says_that_they_are_right():
     scenes = guidance_scales.wanted_scenes()
     some = scenes[slice(None, None, 3)]

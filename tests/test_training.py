@@ -554,6 +554,7 @@ def fitted(schedule, predicts, points, steps=800):
     return NetDenoiser(state.ema, schedule, predicts)
 
 
+@pytest.mark.slow
 def test_a_straight_line_draws_as_well_as_cosine_and_v():
     points = spiral(2000, torch.Generator().manual_seed(0))
     noise = torch.randn(2000, 2, generator=torch.Generator().manual_seed(1))

@@ -55,28 +55,29 @@ def loss(net: nn.Module, batch: tuple[Tensor, Tensor], generator: torch.Generato
         return F.cross_entropy(net(pictures), objects)
 
 
+def measure(net: nn.Module) -> dict[str, str]:
+    """How often the object is named right: of all pictures, of each object's, and of each drawing of a sports car."""
+    scenes = draw_scenes(TESTED, torch.Generator().manual_seed(1), all_cells())
+    right = in_batches(net, scaled(compose(scenes))).argmax(dim=1) == scenes.object  # (TESTED,)
+    sports_cars = {
+        sprite.icon: right[scenes.sprite == index]
+        for index, sprite in enumerate(sprites())
+        if OBJECTS[sprite.object] == "sports car"
+    }
+    objects = {name: right[scenes.object == index] for index, name in enumerate(OBJECTS)}
+    return {
+        "test_accuracy": f"{right.double().mean().item():.4f}",
+        "test_accuracy_of_objects": json.dumps(shares(objects)),
+        "test_accuracy_of_sports_cars": json.dumps(shares(sports_cars)),
+    }
+
+
 def main() -> None:
     torch.manual_seed(0)
     state = TrainState(on_best_device(emoji_classifier_network()))
     learning_rate = partial(warm_up_then_fall, steps=STEPS)
     run_training("emoji_classifier", state, draw_batch, loss, STEPS, BATCH_SIZE, learning_rate)
-
-    scenes = draw_scenes(TESTED, torch.Generator().manual_seed(1), all_cells())
-    objects = scenes.object
-    right = in_batches(state.ema.eval(), scaled(compose(scenes))).argmax(dim=1) == objects  # (TESTED,)
-    outlines = {
-        sprite.icon: right[scenes.sprite == index]
-        for index, sprite in enumerate(sprites())
-        if OBJECTS[sprite.object] == "sports car"
-    }
-    quality = {
-        "test_accuracy": f"{right.double().mean().item():.4f}",
-        "test_accuracy_of_objects": json.dumps(
-            shares({name: right[objects == index] for index, name in enumerate(OBJECTS)})
-        ),
-        "test_accuracy_of_sports_cars": json.dumps(shares(outlines)),
-    }
-    ship("emoji_classifier", "emoji/sprites_paint.webp", state, BATCH_SIZE, quality)
+    ship("emoji_classifier", "emoji/sprites_paint.webp", state, BATCH_SIZE, measure(state.ema.eval()))
 
 
 if __name__ == "__main__":

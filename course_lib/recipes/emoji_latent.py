@@ -35,7 +35,7 @@ class Labelled(NamedTuple):
     labels: Tensor
 
 
-def encoded_scenes(vae: VAE, count: int = SCENES, seed: int = 0) -> Labelled:
+def encoded_scenes(vae: VAE, count: int, seed: int = 0) -> Labelled:
     """``scenes_as_latents`` with the five labels of each."""
     x_0, scenes = scenes_as_latents(vae, count, seed)
     return Labelled(x_0, scenes.labels)
@@ -58,7 +58,7 @@ def train_latent(name: str, vae: VAE, steps: int) -> TrainState:
     """A diffusion model of the scenes' latents after so many steps; the unfinished state is kept under ``name``."""
     torch.manual_seed(0)
     state = TrainState(on_best_device(latent_unet()))
-    batches, learning_rate = partial(draw_batch, encoded_scenes(vae)), partial(warm_up_then_fall, steps=steps)
+    batches, learning_rate = partial(draw_batch, encoded_scenes(vae, SCENES)), partial(warm_up_then_fall, steps=steps)
     run_training(name, state, batches, loss, steps, BATCH_SIZE, learning_rate)
     state.ema.eval()
     return state
@@ -66,7 +66,7 @@ def train_latent(name: str, vae: VAE, steps: int) -> TrainState:
 
 def measure(denoiser: NetDenoiser, vae: VAE) -> dict[str, str]:
     """How far drawn pictures are from scenes, with labels and without, and how many show what was asked for."""
-    scenes, real = wanted_scenes(), real_scenes(MEASURED, seed=5)
+    scenes, real = wanted_scenes(MEASURED), real_scenes(MEASURED, seed=5)
     labels = scenes.labels
     none = torch.full_like(labels, denoiser.net.null_class)
     drawn, free = (in_batches(vae.to_pictures, draw(denoiser, LATENT, each)) for each in (labels, none))

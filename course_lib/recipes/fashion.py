@@ -22,6 +22,7 @@ from course_lib.support.device import best_device, on_best_device
 from course_lib.training import TrainState, denoising_loss, drop_labels, warm_up_then_fall
 
 STEPS, BATCH_SIZE, LABEL_DROP = 16_000, 128, 0.1
+MEASURED, DRAWN_STEPS = 2000, 100
 SCHEDULE = NoiseSchedule.cosine()
 
 
@@ -53,6 +54,17 @@ def _real_features() -> Tensor:
     return in_batches(fashion_classifier().features, fashion.test_set().pictures[2000:])  # (8000, 64)
 
 
+def measure(denoiser: Clipped) -> dict[str, str]:
+    """How far drawn garments are from real ones and how many are of their label, beside what real ones score."""
+    drawn, real = draw_garments(denoiser, SCHEDULE.times(DRAWN_STEPS), ddim_step, MEASURED), fashion.test_set()
+    return {
+        "frechet_distance_ddim_100": f"{distance_to_real(drawn.pictures):.3f}",
+        "frechet_distance_real": f"{distance_to_real(real.pictures[:MEASURED]):.3f}",
+        "judged_right_ddim_100": f"{accuracy(fashion_classifier(), *drawn):.4f}",
+        "judged_right_real": f"{accuracy(fashion_classifier(), *real):.4f}",
+    }
+
+
 def main() -> None:
     torch.manual_seed(0)
     data = fashion.train_set()
@@ -66,14 +78,7 @@ def main() -> None:
         batch_size=BATCH_SIZE,
         learning_rate=partial(warm_up_then_fall, steps=STEPS),
     )
-    denoiser = Clipped(NetDenoiser(state.ema.eval(), SCHEDULE, "v"), -1, 1)
-    drawn = draw_garments(denoiser, SCHEDULE.times(100), ddim_step)
-    quality = {
-        "frechet_distance_ddim_100": f"{distance_to_real(drawn.pictures):.3f}",
-        "frechet_distance_real": f"{distance_to_real(fashion.test_set().pictures[:2000]):.3f}",
-        "judged_right_ddim_100": f"{accuracy(fashion_classifier(), *drawn):.4f}",
-        "judged_right_real": f"{accuracy(fashion_classifier(), *fashion.test_set()):.4f}",
-    }
+    quality = measure(Clipped(NetDenoiser(state.ema.eval(), SCHEDULE, "v"), -1, 1))
     ship("fashion", "fashion_mnist/train-images-idx3-ubyte.gz", state, BATCH_SIZE, quality)
 
 

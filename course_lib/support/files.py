@@ -100,8 +100,25 @@ def shipped_tables(name: str, kind: str) -> list[dict]:
 
 def record_checksum(name: str) -> None:
     """Enter a file that a recipe has just made into ``data/SHA256SUMS``, in order of name."""
-    known = checksums()
-    known[name] = hashlib.sha256((data_folder() / name).read_bytes()).hexdigest()
+    _write_checksums(checksums() | {name: _digest(name)})
+
+
+def record_all_checksums() -> list[str]:
+    """Enter every file below data/ as it is now; returns the names of those that are new, changed or gone."""
+    known, folder = checksums(), data_folder()
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    now = {
+        name: _digest(name) for name in names if name != "SHA256SUMS" and "unfinished/" not in name and "/." not in name
+    }
+    _write_checksums(now)
+    return sorted(name for name in now | known if now.get(name) != known.get(name))
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256((data_folder() / name).read_bytes()).hexdigest()
+
+
+def _write_checksums(known: dict[str, str]) -> None:
     with atomic_write(data_folder() / "SHA256SUMS") as partial:
         partial.write_bytes("".join(f"{known[each]}  {each}\n" for each in sorted(known)).encode())
 
@@ -138,3 +155,7 @@ def _sha256(path: Path, size: int, modified: int) -> str:
 def _remedy(name: str) -> str:
     """The same for a clone, a ZIP and an installed course, and nothing in it deletes what somebody may have written."""
     return f"fetch the course once more, into another folder, and copy data/{name} from there."
+
+
+if __name__ == "__main__":
+    print(*(record_all_checksums() or ["nothing has changed"]), sep="\n")

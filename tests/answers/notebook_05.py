@@ -187,7 +187,7 @@ def heard_in_double(q, k, v):
     return torch.softmax(q.double() @ k.double().T / q.shape[1] ** 0.5, dim=1) @ v.double()
 
 
-@wrong("05.1", "a tuple")
+@wrong("05.1", "got tuple")
 def heard_with_weights(q, k, v):
     weights = torch.softmax(q @ k.T / q.shape[1] ** 0.5, dim=1)
     return weights @ v, weights

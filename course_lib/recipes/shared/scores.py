@@ -11,18 +11,20 @@ from course_lib.metrics import frechet_distance
 from course_lib.pretrained import emoji_classifier
 from course_lib.support.batches import in_batches
 
+REAL = 8000
+
 
 def distance_to_scenes(pictures: Tensor, centred: bool = False) -> float:
-    """The Fréchet distance from pictures, (N, 3, 64, 64) in [-1, 1], best 2,000, to 8,000 scenes of the training cells.
+    """The Fréchet distance from pictures, (N, 3, 64, 64) in [-1, 1], best 2,000, to REAL scenes of the training cells.
 
     ``centred`` ones if the pictures are. Two sets of real scenes do not score 0: ``real_scenes(2000, seed=5)`` gives the floor.
     """
-    return frechet_distance(in_batches(emoji_classifier().features, pictures), _real_features(centred))
+    return frechet_distance(in_batches(emoji_classifier().features, pictures), _real_features(REAL, centred))
 
 
 @cache
-def _real_features(centred: bool) -> Tensor:
-    return in_batches(emoji_classifier().features, real_scenes(8000, seed=4, centred=centred))  # (8000, 64)
+def _real_features(count: int, centred: bool) -> Tensor:
+    return in_batches(emoji_classifier().features, real_scenes(count, seed=4, centred=centred))  # (count, 64)
 
 
 def real_scenes(count: int, seed: int, centred: bool = False) -> Tensor:
@@ -31,6 +33,6 @@ def real_scenes(count: int, seed: int, centred: bool = False) -> Tensor:
     return scaled(compose(scenes.centred() if centred else scenes))
 
 
-def wanted_scenes(count: int = 2000, seed: int = 6) -> Scenes:
+def wanted_scenes(count: int, seed: int = 6) -> Scenes:
     """Scenes of the training cells to be drawn: their labels are asked for, their pictures never made."""
     return draw_scenes(count, torch.Generator().manual_seed(seed))
