@@ -1,0 +1,457 @@
+"""Every recipe, from its first step to the file that it ships: interrupted, gone on with, averaged, measured.
+
+Each runs for a few steps on very little, in a data folder of its own. What a measurement says is compared with answers
+that are known: of pictures that are right, of grey ones, of each other's.
+"""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from course_lib import pretrained, recipes
+from course_lib.datasets import fashion
+from course_lib.emoji import emoji_sets
+from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.scenes import OBJECTS, draw_scenes, held_out_cells
+from course_lib.metrics import accuracy
+from course_lib.networks.vae import VAE, Posterior
+from course_lib.recipes import (
+    emoji_classifier,
+    emoji_decoder,
+    emoji_latent,
+    emoji_vae,
+    fashion_classifier,
+    text_encoder,
+    text_to_image,
+)
+from course_lib.recipes import fashion as fashion_recipe
+from course_lib.recipes.measurements import fashion_samplers, guidance_scales, text_conditions, twenty_minutes
+from course_lib.recipes.shared import running, scores, tables
+from course_lib.recipes.shared.latents import LatentScenes
+from course_lib.support import files
+from course_lib.support.files import checksums, differs
+from course_lib.training import trainable_copy
+
+SMALL = {
+    "emoji_classifier": (emoji_classifier, {"STEPS": 4, "BATCH_SIZE": 8, "TESTED": 2000}),
+    "emoji_decoder": (emoji_decoder, {"STEPS": 4, "BATCH_SIZE": 4, "MEASURED": 8}),
+    "emoji_latent": (emoji_latent, {"STEPS": 4, "BATCH_SIZE": 8, "SCENES": 50, "MEASURED": 8}),
+    "emoji_vae": (emoji_vae, {"STEPS": 4, "BATCH_SIZE": 4, "MEASURED": 8}),
+    "fashion": (fashion_recipe, {"STEPS": 4, "BATCH_SIZE": 8, "MEASURED": 20, "DRAWN_STEPS": 2}),
+    "fashion_classifier": (fashion_classifier, {"STEPS": 4, "BATCH_SIZE": 8}),
+    "text_encoder": (text_encoder, {"STEPS": 4, "BATCH_SIZE": 8, "MEASURED": 40}),
+    "text_to_image": (
+        text_to_image,
+        {"STEPS": 3, "FINISHING_STEPS": 4, "BATCH_SIZE": 8, "DECODED": 2, "SCENES": 50, "MEASURED": 6, "CARS": 2},
+    ),
+}
+
+
+NETWORKS = (
+    *(pretrained.fashion, pretrained.fashion_classifier, pretrained.emoji_classifier, pretrained.emoji_vae),
+    *(pretrained.emoji_latent, pretrained.contrastive_pair, pretrained.text_to_image_vae),
+)
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A folder that holds what the shipped one holds."""
+    for load in (*NETWORKS, pretrained.text_to_image):
+        load()  # read once, so that no other test ever gets a network that is shipped here
+    top = tmp_path_factory.mktemp("course")
+    shutil.copytree(files.data_folder(), top / "data", ignore=shutil.ignore_patterns("unfinished", "cover"))
+    return top
+
+
+@pytest.fixture
+def sandbox(copied, monkeypatch):
+    """A data folder of the tests' own."""
+    monkeypatch.setattr(files, "PACKAGE", copied / "course_lib")
+    monkeypatch.setattr(scores, "REAL", 100)
+    shutil.rmtree(copied / "data" / "checkpoints" / "unfinished", ignore_errors=True)
+    return copied / "data"
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Makes a recipe small."""
+
+    def make_small(recipe, constants):
+        for name, value in constants.items():
+            assert hasattr(recipe, name), name
+            monkeypatch.setattr(recipe, name, value)
+
+    return make_small
+
+
+def stopped_at(step):
+    """In the place of the progress bar: somebody presses Ctrl-C after so many steps."""
+
+    def with_progress(steps, *_):
+        for now in steps:
+            yield now
+            if now.step == step:
+                raise KeyboardInterrupt
+
+    return with_progress
+
+
+def unfinished(sandbox):
+    return sorted(path.stem for path in (sandbox / "checkpoints" / "unfinished").glob("*.safetensors"))
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_recipe_is_left_out():
+    assert sorted(SMALL) == sorted(path.stem for path in Path(recipes.__file__).parent.glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_recipe_is_interrupted_goes_on_and_ships_its_averaged_weights(name, sandbox, small, monkeypatch, capsys):
+    recipe, constants = SMALL[name]
+    small(recipe, constants)
+    states, ship = [], recipe.ship
+
+    def shipping(name, data, state, *rest):
+        states.append(state)
+        ship(name, data, state, *rest)
+
+    monkeypatch.setattr(recipe, "ship", shipping)
+    shipped = sandbox / "checkpoints" / f"{name}.safetensors"
+    keys = set(pretrained.describe(name))
+    recipe.main()
+    at_once = load_file(shipped)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "with_progress", stopped_at(2))
+        with pytest.raises(SystemExit, match="stopped at step 2: the same command goes on from there"):
+            recipe.main()
+    assert len(unfinished(sandbox)) == 1
+    capsys.readouterr()
+    recipe.main()
+    assert "going on at step 2 of" in capsys.readouterr().out
+    assert unfinished(sandbox) == []
+
+    said, state = pretrained.describe(name), states[-1]
+    written = load_file(shipped)
+    assert all(torch.equal(value, at_once[key]) for key, value in written.items())  # as if never stopped
+    assert all(torch.equal(value.cpu(), written[key]) for key, value in state.ema.state_dict().items())
+    assert any(not torch.equal(value.cpu(), written[key]) for key, value in state.net.state_dict().items())
+    assert set(said) == keys  # all that the real file says, and nothing else
+    assert said["seed"] == str(state.seed)
+    assert said["steps"] in (str(state.step), f"{constants['STEPS']} + {state.step}")
+    assert said["data_sha256"] == checksums()[said["data"]]
+    assert not differs(f"checkpoints/{name}.safetensors")
+
+
+# --- what is trained on -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", [emoji_vae, emoji_decoder, text_encoder])
+def test_no_held_out_cell_is_trained_on(recipe, monkeypatch):
+    seen = []
+    monkeypatch.setattr(recipe, "compose", lambda scenes: seen.append(scenes) or compose(scenes))
+    for seed in range(40):
+        recipe.draw_batch(torch.Generator().manual_seed(seed))
+    cells = torch.stack([held_out_cells()[each.object, each.colour].any() for each in seen])
+    assert not cells.any()
+
+
+def test_the_vae_never_sees_the_emoji_that_it_is_measured_on(monkeypatch):
+    monkeypatch.setattr(emoji_vae, "compose", lambda scenes: torch.zeros(0, 3, 64, 64))
+    monkeypatch.setattr(torch, "rand", lambda *shape, generator: torch.ones(shape))  # white paper
+    kept = emoji_sets.train_set().pictures.flatten(1)
+    held_back = {bytes(picture.flatten().tolist()) for picture in emoji_sets.test_set().pictures}
+    known = {bytes(picture.tolist()) for picture in kept}
+    for seed in range(3):
+        batch = ((emoji_vae.draw_batch(torch.Generator().manual_seed(seed)) + 1) * 127.5).round()
+        drawn = {bytes(picture.flatten().to(torch.uint8).tolist()) for picture in batch}
+        assert drawn <= known
+        assert not drawn & held_back
+
+
+# --- what is measured -------------------------------------------------------------------------------------------------
+
+
+class Rebuilt(VAE):
+    """A VAE whose reconstructions are what a function makes of the pictures; it remembers which it was given."""
+
+    def __init__(self, function):
+        super().__init__(width=16)
+        self.function, self.given = function, []
+
+    def reconstruct(self, x):
+        self.given.append(x)
+        return self.function(x)
+
+    def encode(self, x):
+        return Posterior(x, torch.zeros_like(x))
+
+
+def shares_of(quality):
+    return {key: json.loads(value)["all"] for key, value in quality.items() if key.startswith("judged_right")}
+
+
+def test_the_vae_is_measured_on_what_it_gives_back_of_unseen_emoji_and_of_both_kinds_of_cells(small, monkeypatch):
+    small(emoji_vae, {"MEASURED": 60})
+    judged, judge = [], emoji_vae.judged_right
+    monkeypatch.setattr(emoji_vae, "judged_right", lambda *given: judged.append((given[0], given[1])) or judge(*given))
+    perfect, grey = Rebuilt(lambda x: x), Rebuilt(torch.zeros_like)
+    for vae, decibels in ((perfect, math.inf), (grey, 4.0)):
+        judged.clear()
+        quality = emoji_vae.measure(vae)
+        numbers = {key: float(value) for key, value in quality.items() if key.startswith("psnr")}
+        assert set(numbers) == {"psnr_unseen_emoji", "psnr_training_cells", "psnr_held_out_cells"}
+        assert all(number == decibels or number < decibels for number in numbers.values())
+        right = shares_of(quality)
+        assert min(right[f"judged_right_real_{cells}_cells"] for cells in ("training", "held_out")) > 0.9
+        for cells in ("training", "held_out"):
+            same = vae is perfect
+            expected = right[f"judged_right_real_{cells}_cells"] if same else 0
+            assert right[f"judged_right_reconstructed_{cells}_cells"] == expected
+        held_out = [held_out_cells()[scenes.object, scenes.colour].double().mean().item() for _, scenes in judged]
+        assert held_out == [0, 0, 1, 1]
+    unseen = torch.cat(perfect.given)[: len(emoji_sets.test_set().pictures)]
+    assert torch.equal(unseen, scaled(emoji_sets.test_set().pictures))
+
+
+def test_the_new_decoder_is_measured_under_its_own_name_and_the_old_one_under_its():
+    grey = trainable_copy(pretrained.emoji_vae().decoder)
+    for parameter in list(grey.parameters())[-2:]:
+        torch.nn.init.zeros_(parameter)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(emoji_decoder, "MEASURED", 30)
+        quality = emoji_decoder.measure(pretrained.emoji_vae(), grey)
+    right = shares_of(quality)
+    for kind in ("reconstructed", "noisy"):
+        for cells in ("training", "held_out"):
+            assert float(quality[f"psnr_{kind}_{cells}_cells"]) < 10
+            assert float(quality[f"psnr_{kind}_by_emoji_vae_{cells}_cells"]) > 20
+            assert right[f"judged_right_{kind}_{cells}_cells"] == 0
+            assert right[f"judged_right_{kind}_by_emoji_vae_{cells}_cells"] > 0.7
+    clean, noisy = (float(quality[f"psnr_{kind}_by_emoji_vae_training_cells"]) for kind in ("reconstructed", "noisy"))
+    assert clean > noisy + 0.5
+
+
+def test_drawn_garments_are_measured_and_not_the_real_ones(small, monkeypatch):
+    small(fashion_recipe, {"MEASURED": 500})
+    real = fashion.test_set()
+    first = fashion.Fashion(real.pictures[:500], real.labels[:500])
+    for drawn in (first, fashion.Fashion(-torch.ones(500, 1, 28, 28), first.labels)):
+        monkeypatch.setattr(fashion_recipe, "draw_garments", lambda *given, drawn=drawn: drawn)
+        quality = {key: float(value) for key, value in fashion_recipe.measure(None).items()}
+        assert quality["judged_right_real"] == pytest.approx(accuracy(pretrained.fashion_classifier(), *real), abs=1e-4)
+        same = drawn is first
+        assert (quality["frechet_distance_ddim_100"] == quality["frechet_distance_real"]) == same
+        assert (quality["judged_right_ddim_100"] > 0.85) == same
+    assert quality["frechet_distance_ddim_100"] > 5 * quality["frechet_distance_real"]
+    assert quality["judged_right_ddim_100"] < 0.3
+
+
+def test_the_judge_of_objects_is_judged_by_the_objects(small):
+    small(emoji_classifier, {"TESTED": 2000})
+
+    class AlwaysSays(torch.nn.Module):
+        def __init__(self, name):
+            super().__init__()
+            self.answer = torch.nn.functional.one_hot(torch.tensor(OBJECTS.index(name)), len(OBJECTS)).float()
+
+        def forward(self, x):
+            return self.answer.expand(len(x), -1)
+
+    quality = emoji_classifier.measure(AlwaysSays("sports car"))
+    by_object = json.loads(quality["test_accuracy_of_objects"])
+    assert {name for name, share in by_object.items() if share} == {"sports car"}
+    assert by_object["sports car"] == 1
+    assert 0.01 < float(quality["test_accuracy"]) < 0.06  # three in 103
+    assert set(json.loads(quality["test_accuracy_of_sports_cars"]).values()) == {1.0}
+    assert set(json.loads(emoji_classifier.measure(AlwaysSays("cat"))["test_accuracy_of_sports_cars"]).values()) == {
+        0.0
+    }
+
+
+def test_the_text_encoder_is_measured_on_texts_of_their_own(small, monkeypatch):
+    small(text_encoder, {"MEASURED": 150})
+    good = text_encoder.measure(pretrained.contrastive_pair())
+    assert min(map(float, good.values())) > 0.6
+    monkeypatch.setattr(text_encoder.captions, "describe", lambda scenes, row: "a red car")
+    assert max(map(float, text_encoder.measure(pretrained.contrastive_pair()).values())) < 0.1
+
+
+def test_latents_drawn_with_labels_are_measured_under_labels(small, monkeypatch):
+    small(emoji_latent, {"MEASURED": 100})
+    vae = pretrained.emoji_vae()
+
+    def draw(denoiser, shape, labels):
+        """What the labels ask for, exactly; nothing without labels."""
+        scenes = emoji_latent.wanted_scenes(100)
+        right = vae.to_latents(scaled(compose(scenes)))
+        return right if torch.equal(labels, scenes.labels) else torch.zeros_like(right)
+
+    monkeypatch.setattr(emoji_latent, "draw", draw)
+    monkeypatch.setattr(scores, "REAL", 400)
+    quality = emoji_latent.measure(pretrained.emoji_latent().denoiser, vae)
+    assert json.loads(quality["judged_right_ddim_50"])["all"] > 0.85
+    distance = {key: float(value) for key, value in quality.items() if key.startswith("frechet")}
+    assert distance["frechet_distance_ddim_50"] < 0.3 * distance["frechet_distance_ddim_50_without_labels"]
+    assert distance["frechet_distance_real"] < distance["frechet_distance_reconstructed"]
+    # Of the same scenes, other pictures and their reconstructions: about the same distance.
+    assert distance["frechet_distance_ddim_50"] < 2 * distance["frechet_distance_reconstructed"]
+
+
+def test_the_text_to_image_model_is_measured_on_what_it_draws(small, monkeypatch):
+    small(text_to_image, {"MEASURED": 80, "CARS": 20})
+    pipe, asked = pretrained.text_to_image(), []
+    captions_of = text_to_image.full_captions
+
+    def full_captions(scenes):
+        asked.append(scenes)
+        return captions_of(scenes)
+
+    def draw(encoder, guided, prompts):
+        """Exactly what the captions ask for; for "a red sports car", grey."""
+        if prompts[0] == "a red sports car":
+            return torch.zeros(len(prompts), 4, 16, 16)
+        return pipe.vae.to_latents(scaled(compose(asked[-1])))
+
+    monkeypatch.setattr(text_to_image, "full_captions", full_captions)
+    monkeypatch.setattr(text_to_image, "draw_prompts", draw)
+    known = draw_scenes(200, torch.Generator().manual_seed(77)).centred()
+    data = LatentScenes(pipe.vae.to_latents(scaled(compose(known))), known)
+    quality = text_to_image.measure(pipe, data)
+    assert [held_out_cells()[each.object, each.colour].double().mean().item() for each in asked] == [0, 1]
+    right = shares_of(quality)
+    for cells in ("training", "held_out"):
+        assert right[f"judged_right_drawn_{cells}_cells"] == right[f"judged_right_reconstructed_{cells}_cells"] > 0.85
+        assert right[f"judged_right_real_{cells}_cells"] > 0.95
+        assert right[f"judged_right_drawn_shuffled_{cells}_cells"] < 0.05
+        drawn, real = (quality[f"distance_to_nearest_{kind}_{cells}_cells"] for kind in ("drawn", "real"))
+        assert drawn == real
+    assert float(quality["red_sports_cars"]) == 0
+    assert quality["frechet_distance_drawn"] == quality["frechet_distance_reconstructed"]
+    assert float(quality["frechet_distance_real"]) != float(quality["frechet_distance_drawn"])
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_is_gone_on_with_unless_its_networks_are_others(sandbox):
+    begun = []
+
+    def begin():
+        begun.append(True)
+        return {"rows": []}
+
+    table = tables.resume("trial", ["fashion"], begin)
+    assert table["recipe"] == "python -m course_lib.recipes.measurements.trial"
+    assert table["checkpoints_sha256"] == {"fashion": checksums()["checkpoints/fashion.safetensors"]}
+    table["rows"].append({"a": 1})
+    tables.save("trial", table)
+    assert not differs("measurements/trial.json")
+    assert tables.resume("trial", ["fashion"], begin) == table
+    assert len(begun) == 1
+    assert tables.resume("trial", ["fashion", "emoji_vae"], begin)["rows"] == []
+    assert len(begun) == 2
+
+
+class StopHereError(Exception):
+    """Somebody pulls the plug."""
+
+
+def run_in_two_goes(recipe, sandbox, step, monkeypatch, rows_of):
+    """Run a measurement, stopped before its last row, and again; returns the table, and how many rows each go measured."""
+    (sandbox / "measurements" / f"{recipe.NAME}.json").unlink()
+    original, calls = getattr(recipe, step), []
+
+    def counted(*given, **named):
+        calls.append(given)
+        if len(calls) == 2:
+            raise StopHereError
+        return original(*given, **named)
+
+    monkeypatch.setattr(recipe, step, counted)
+    with pytest.raises(StopHereError):
+        recipe.main()
+    path = sandbox / "measurements" / f"{recipe.NAME}.json"
+    half = json.loads(path.read_text(encoding="utf-8"))
+    recipe.main()
+    table = json.loads(path.read_text(encoding="utf-8"))
+    assert not differs(f"measurements/{recipe.NAME}.json")
+    assert rows_of(table)[: len(rows_of(half))] == rows_of(half)
+    assert len(rows_of(half)) < len(rows_of(table))
+    assert table["checkpoints_sha256"] == half["checkpoints_sha256"]
+    return table, len(calls)
+
+
+def test_samplers_are_measured_row_by_row(sandbox, small, monkeypatch):
+    few = {"DDPM": (2,), "DDIM": (2,), "DPM-Solver++": (2,)}
+    small(fashion_samplers, {"STEPS": few, "PICTURES": 20, "TIMED": 2})
+    table, calls = run_in_two_goes(
+        fashion_samplers,
+        sandbox,
+        "measure",
+        monkeypatch,
+        lambda table: [(row["rule"], row["frechet_distance"]) for row in table["rows"]],
+    )
+    assert calls == 4  # the first row once, the second twice, the third once
+    assert [row["rule"] for row in table["rows"]] == list(few)
+    assert len({row["frechet_distance"] for row in table["rows"]}) == 3  # each rule draws its own
+    assert all(row["seconds_for_100"] > 0 for row in table["rows"])
+
+
+def test_scales_are_measured_row_by_row(sandbox, small, monkeypatch):
+    kinds = {"plain": ((0.0, 3.0), {}), "projected": ((3.0,), {"parallel": 0.3})}
+    small(guidance_scales, {"KINDS": kinds, "PICTURES": 20, "SEEDS": 4})
+    (sandbox / "measurements" / "guidance_scales.json").unlink()
+    guidance_scales.main()
+    path = sandbox / "measurements" / "guidance_scales.json"
+    table = json.loads(path.read_text(encoding="utf-8"))
+    assert table["plain"]["0.0"]["all"] == 0
+    assert table["plain"]["3.0"]["object"] > 0.7
+    assert table["projected"]["3.0"]["saturation"] < table["plain"]["3.0"]["saturation"]
+    assert table["real"]["all"] > 0.9
+    del table["projected"]["3.0"]
+    tables.save("guidance_scales", table)
+    drawn = []
+    draw = guidance_scales.draw_pictures
+    monkeypatch.setattr(guidance_scales, "draw_pictures", lambda *given: drawn.append(given) or draw(*given))
+    guidance_scales.main()
+    assert len(drawn) == 2  # the one row that was missing: its pictures, and its cars
+    assert {given[1].parallel for given in drawn} == {0.3}
+
+
+def test_what_networks_read_is_compared_row_by_row(sandbox, small, monkeypatch):
+    rows = {name: text_conditions.ROWS[name] for name in ("one vector", "words")}
+    small(text_conditions, {"ROWS": rows, "STEPS": 3, "BATCH_SIZE": 4, "SCENES": 20, "MEASURED": 4})
+    table, calls = run_in_two_goes(
+        text_conditions, sandbox, "train_reader", monkeypatch, lambda table: list(table["rows"].items())
+    )
+    assert calls == 3
+    assert list(table["rows"]) == ["five labels", "one vector", "words"]
+    assert table["real"]["held out"]["all"] > 0.7
+    assert unfinished(sandbox) == []
+
+
+def test_the_race_is_run_row_by_row(sandbox, small, monkeypatch):
+    constants = {"PIXEL_STEPS": 3, "PIXEL_BATCH": 2, "VAE_STEPS": 3, "LATENT_STEPS": 3}
+    small(twenty_minutes, constants | {"MEASURED": 8, "TIMED": 2, "SHOWN": 3, "SAMPLING_STEPS": 2})
+    small(emoji_vae, {"BATCH_SIZE": 4, "MEASURED": 8})
+    small(emoji_latent, {"BATCH_SIZE": 4, "SCENES": 20})
+    cost = {"seconds_of_a_step": {"pixel_unet": 0.3, "latent_unet": 0.5, "vae": 0.2}, "seconds_of_encoding": 60.0}
+    monkeypatch.setattr(twenty_minutes, "costs", lambda: cost)
+    table, calls = run_in_two_goes(
+        twenty_minutes, sandbox, "measure", monkeypatch, lambda table: [row["name"] for row in table["rows"]]
+    )
+    assert calls == 4
+    assert [row["name"] for row in table["rows"]] == ["pixels", "latents", "shipped latents"]
+    with Image.open(sandbox / "measurements" / "twenty_minutes.webp") as sheet:
+        assert sheet.size == (3 * 64, 3 * 64)
+    assert not differs("measurements/twenty_minutes.webp")
+    assert unfinished(sandbox) == []
