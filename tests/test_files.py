@@ -16,6 +16,7 @@ from course_lib.support.files import (
     checksums,
     data_folder,
     differs,
+    record_all_checksums,
     record_checksum,
     shipped_file,
 )
@@ -35,9 +36,7 @@ def small_data(tmp_path, monkeypatch):
 def test_every_shipped_file_is_whole_and_listed(course_files):
     for name in checksums():
         assert shipped_file(name).is_file()
-        assert not differs(name), (
-            f"{name} was changed: enter it with course_lib.support.files.record_checksum('{name}')"
-        )
+        assert not differs(name), f"{name} was changed: enter it with make checksums"
     shipped = {path.relative_to("data").as_posix() for path in course_files if path.is_relative_to("data")}
     assert shipped == {*checksums(), "SHA256SUMS"}
 
@@ -99,6 +98,20 @@ def test_no_message_advises_what_would_lose_work(small_data):
             shipped_file("set/good.webp")
         said.append(str(refused.value))
     assert not any(re.search(r"git |delete|remove|restore|reinstall", text) for text in said)
+
+
+def test_recording_all_checksums(small_data):
+    (small_data / "set" / "good.webp").write_bytes(b"changed")
+    (small_data / "set" / "a new.webp").write_bytes(b"new")
+    (small_data / "checkpoints" / "unfinished").mkdir(parents=True)
+    (small_data / "checkpoints" / "unfinished" / "net.safetensors").write_bytes(b"half")
+    assert record_all_checksums() == ["set/a new.webp", "set/good.webp"]
+    assert list(checksums()) == ["set/a new.webp", "set/good.webp"]
+    assert shipped_file("set/good.webp").read_bytes() == b"changed"
+    (small_data / "set" / "a new.webp").unlink()
+    assert record_all_checksums() == ["set/a new.webp"]
+    assert list(checksums()) == ["set/good.webp"]
+    assert record_all_checksums() == []
 
 
 def test_recording_a_checksum(small_data):

@@ -305,6 +305,13 @@ def test_many_are_walked_some_at_a_time(cond):
     assert not torch.equal(by_ddpm[0], by_ddpm[2])
 
 
+def test_one_generator_gives_every_batch_noise_of_its_own():
+    """Restarted for each batch, it would draw the same pictures again and again."""
+    denoiser, same = GaussianDenoiser(0.0, 1.0, NoiseSchedule.cosine()), torch.zeros(6, 2)
+    drawn = sample_many(denoiser, same, [1000, 500, 0], ddpm_step, generator=torch.Generator().manual_seed(0), size=2)
+    assert len(drawn[:, 0].unique()) == 6
+
+
 def test_gradients_are_off_inside_and_untouched_outside():
     net = nn.Linear(2, 2)
 

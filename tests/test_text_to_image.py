@@ -161,6 +161,14 @@ def test_an_unknown_word_is_named_with_those_like_it(pipe):
         pipe("a red automobil", steps=1)
     with pytest.warns(UnknownWord, match="'🚗' is no word that the text encoder knows\\."):
         pipe("🚗", steps=1)
+    with pytest.warns(UnknownWord) as caught:  # in any of the prompts, and in the negative one
+        pipe(["a red car", "a red automobil", "a pnik owl"], steps=1, negative="a blurry car")
+    said = [str(each.message) for each in caught]
+    assert [next(word for word in ("automobil'", "pnik", "blurry") if word in each) for each in said] == [
+        "automobil'",
+        "pnik",
+        "blurry",
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pipe("A red car, flat style.", steps=1)

@@ -107,6 +107,30 @@ def test_seeds_differ_and_every_step_has_noise_of_its_own():
     assert len(draws) == 400
 
 
+def test_the_schedule_of_the_learning_rate_holds_for_every_group_of_weights():
+    """Muon's matrices are a second group: at a rate of zero neither they nor the rest may move."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 8), nn.SiLU(), nn.Linear(8, 3))
+    groups = [{"params": net[0].parameters(), "lr": 1.0}, {"params": net[2].parameters(), "lr": 2.0}]
+    state = TrainState(net, optimizer=torch.optim.AdamW(groups, weight_decay=0))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    for done in train(state, batches, loss, 2, lambda step: 0.25 * step):
+        assert [group["lr"] for group in state.optimizer.param_groups] == [0.25 * (done.step - 1)] * 2
+        moved = {name: not torch.equal(value, before[name]) for name, value in net.state_dict().items()}
+        assert set(moved.values()) == {done.step == 2}
+
+
+def test_a_checkpoint_holds_the_seed(tmp_path):
+    state = fresh_state(seed=7)
+    run(state, 2)
+    save_checkpoint(state, tmp_path / "state.safetensors")
+    again = fresh_state(seed=7)
+    load_checkpoint(again, tmp_path / "state.safetensors")
+    assert run(again, 4) == run(state, 4)
+    with pytest.raises(ValueError, match="seed"):
+        load_checkpoint(fresh_state(seed=0), tmp_path / "state.safetensors")
+
+
 def test_each_step_yields_after_weights_average_and_counter_are_up_to_date():
     state = fresh_state()
     for number, done in enumerate(train(state, batches, loss, 3), start=1):
