@@ -140,7 +140,7 @@ class IdealDenoiser:
     .. math:: \hat x_0 = \sum_i w_i\,x^{(i)}, \qquad
               w = \operatorname{softmax}_i\Big(-\frac{\|x_t - \sqrt{\bar\alpha_t}\,x^{(i)}\|^2}{2(1-\bar\alpha_t)}\Big).
 
-    It has learned the data by heart: sampling with it recites them. Source: Karras et al. 2022, *Elucidating the
+    It has memorised the data: sampling with it reproduces them. Source: Karras et al. 2022, *Elucidating the
     Design Space of Diffusion-Based Generative Models*, appendix B.3.
 
     Args:

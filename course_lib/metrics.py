@@ -34,7 +34,7 @@ from course_lib.support.batches import in_batches
 
 
 def frechet_distance(features_1: Tensor, features_2: Tensor) -> float:
-    """The squared Fréchet distance between two sets of features, (N, D) and (M, D) with N, M > 1; never negative."""
+    """d², the squared Fréchet distance, as in FID, of two sets of features, (N, D) and (M, D) with N, M > 1; at least 0."""
     (mean_1, cov_1), (mean_2, cov_2) = mean_and_covariance(features_1), mean_and_covariance(features_2)
     return gaussian_frechet_distance(mean_1, cov_1, mean_2, cov_2)
 
@@ -46,7 +46,7 @@ def mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gaussian_frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov_2: Tensor) -> float:
-    """The squared Fréchet distance between two Gaussians; means (D,), covariances (D, D), symmetric and not negative."""
+    """d², the squared Fréchet distance between two Gaussians; means (D,), covariances (D, D), symmetric and not negative."""
     gaussians = {"mean_1": mean_1, "cov_1": cov_1, "mean_2": mean_2, "cov_2": cov_2}
     for name, each in gaussians.items():
         require_finite(name, each)

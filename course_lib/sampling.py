@@ -70,7 +70,8 @@ class _Moment(NamedTuple):
 class Step(_Moment):
     """One moment of sampling: the time t, the picture x = x_t, and what the denoiser says of it (None at the end).
 
-    ``previous`` is the moment before, which has its own, for rules that look further back; ``sample`` remembers three.
+    ``previous`` is the moment before, which has its own ``previous``, for rules that look further back; ``sample`` keeps
+    three.
     """
 
     previous: "Step | None" = None

@@ -266,7 +266,7 @@ def train(
 
 
 def with_progress(training: Iterator[TrainStep], state: TrainState, steps: int, batch_size: int) -> Iterator[TrainStep]:
-    """Pass the steps of ``train`` on, behind a bar that shows the loss, pictures a second and the time left."""
+    """Pass on the steps of ``train``, with a bar that shows the loss, pictures a second and the time left."""
     require_count("steps", steps, at_least=0)
     require_count("batch_size", batch_size)
     done = state.step * batch_size

@@ -18,7 +18,7 @@ from course_lib.emoji.drawing import compose, scaled
 from course_lib.emoji.judging import judged_right
 from course_lib.emoji.scenes import OBJECTS, all_cells, draw_scenes, held_out_cells, training_cells
 from course_lib.guidance import Guided
-from course_lib.metrics import accuracy, psnr
+from course_lib.metrics import accuracy, mean_pairwise_distance, psnr, saturation
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import LATENT
 from course_lib.pipeline.text_to_image import GUIDANCE
@@ -26,7 +26,7 @@ from course_lib.pretrained import weights as weights_file
 from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.measurements import fashion_samplers, guidance_scales, text_conditions, twenty_minutes
 from course_lib.recipes.measurements.fashion_samplers import RULES, STEPS
-from course_lib.recipes.shared.captioned import full_captions
+from course_lib.recipes.shared.captioned import full_captions, red_sports_cars
 from course_lib.recipes.shared.latents import draw
 from course_lib.recipes.shared.scores import distance_to_scenes, real_scenes, wanted_scenes
 from course_lib.recipes.text_encoder import measure as measure_pair
@@ -438,6 +438,37 @@ def test_what_networks_read_was_compared_with_the_shipped_encoder_and_shows_what
         assert min(both["one vector"], both["words"]) > both["bag of words"] + 0.15
         assert both["words"] > both["random words"] + 0.4
         assert row["words"]["object"] > row["learned words"]["object"] + 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "w"), [("plain", 3.0), ("interval only", 3.0), ("projected", 5.0)])
+def test_a_part_of_the_table_of_scales_is_what_the_shipped_model_draws(kind, w):
+    """The 64 red sports cars of a row, drawn again."""
+    table, pipe = shipped_table(guidance_scales.NAME), pretrained.text_to_image()
+    _, options = guidance_scales.KINDS[kind]
+    prompts = [guidance_scales.PROMPT] * guidance_scales.SEEDS
+    cars = guidance_scales.draw_pictures(pipe, pipe.guided(w, **options), prompts)
+    row, classifier = table[kind][str(w)], pretrained.emoji_classifier()
+    right = judged_right(cars, red_sports_cars(len(cars)), classifier)
+    assert (right["object"] & right["colour"]).double().mean().item() == pytest.approx(
+        row["red sports cars"], abs=0.032
+    )
+    assert mean_pairwise_distance(in_batches(classifier.features, cars)) == pytest.approx(
+        row["pairwise distance"], rel=0.03
+    )
+    assert saturation(cars) == pytest.approx(row["saturation"], rel=0.03)
+
+
+@pytest.mark.slow
+def test_a_part_of_the_table_of_conditions_is_what_the_shipped_networks_say():
+    table = shipped_table(text_conditions.NAME)
+    for cells, of in (("training", training_cells()), ("held out", held_out_cells())):
+        scenes = text_conditions.confusable_scenes(of)
+        assert text_conditions.judge_shares(scaled(compose(scenes)), scenes) == pytest.approx(
+            table["real"][cells], abs=0.006
+        )
+    measured = text_conditions.measure_labels(scenes)
+    assert measured == pytest.approx(table["rows"]["five labels"]["held out"], abs=0.02)
 
 
 def test_the_scales_of_guidance_were_measured_on_the_shipped_model_and_say_what_the_course_claims():

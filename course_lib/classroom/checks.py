@@ -7,7 +7,7 @@ verified, the course's until then. So a notebook runs from top to bottom whateve
 answer beside the solution on inputs that the learner does not see. Whatever the answer does, the check says a sentence
 and raises nothing but the learner's own interrupt, and it never waits longer than ``TIME_LIMIT``.
 
-A check helps, and does not protect: it runs in the learner's own process, where it can be deceived on purpose. Marks
+A check helps, but it does not protect: it runs in the learner's own process, where it can be deceived on purpose. Marks
 need checks of their own, on a machine that the learner does not hold.
 """
 

@@ -1,4 +1,4 @@
-"""Lines that every console can show, also one that has no ✓, as Windows has when output goes into a file."""
+"""Lines that every console can show, even one without ✓, as Windows has when output goes into a file."""
 
 import sys
 

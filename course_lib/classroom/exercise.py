@@ -31,7 +31,7 @@ class Trial:
     """One thing that is tried.
 
     Args:
-        run: calls the answer, once or many times, and returns what came of it as one tensor.
+        run: calls the answer, once or many times, and returns the results as one tensor.
         says: what a wrong result tells the learner if it is none of the usual mistakes.
         tolerance: how far the result may be from the solution's; wide where the answer draws its own random numbers.
     """
@@ -59,7 +59,7 @@ class Exercise:
         why: a word on why it is right, shown under it.
         hints: from a nudge to nearly the answer.
         trials: what is tried, in this order.
-        mistakes: wrong functions; an answer that gives what one of them gives is told its docstring.
+        mistakes: wrong functions; if an answer gives the same as one of them, the learner reads its docstring.
         changes: the argument, by position, that the function is meant to change in place.
         forbidden: functions of the library that do the same work; calling them is no answer.
     """

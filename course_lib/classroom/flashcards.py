@@ -77,7 +77,7 @@ def describe(pile: Pile) -> str:
 
 
 def flashcards(name: str = "all") -> None:
-    """Show a deck, named as in ``deck``: card by card with buttons and, folded below, as text for who has no kernel."""
+    """Show a deck, named as in ``deck``: card by card with buttons and, folded below, as text for readers without a kernel."""
     cards = deck(name)
     instead = "[Run this cell to learn with buttons. All cards of the deck are below, as text.]"
     show_widget(learn(cards, random.Random()), plain=instead)

@@ -1,4 +1,4 @@
-"""Figures that everybody can read: colours that colour-blind readers can tell apart, and a text for those who don't see.
+"""Figures that everybody can read: colours that colour-blind readers can tell apart, and a text for those who cannot see them.
 
 A notebook draws with matplotlib as usual and ends with ``show(fig, alt="…")``.
 """

@@ -32,7 +32,7 @@ def compose(scenes: Scenes) -> Tensor:
     The first call prepares all drawings in all colours and sizes, which takes some seconds.
 
     Raises:
-        TypeError: if scenes are no Scenes.
+        TypeError: if scenes is not a Scenes.
     """
     require_scenes(scenes)
     back = torch.tensor([rgb_of(value) for value in BACKGROUNDS.values()], dtype=torch.int32)[scenes.background]

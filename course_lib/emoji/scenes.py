@@ -183,7 +183,7 @@ def joined(parts: Iterable[Scenes]) -> Scenes:
 
 
 def require_scenes(scenes: Scenes) -> None:
-    """Refuse what is no Scenes."""
+    """Refuse anything but Scenes."""
     if not isinstance(scenes, Scenes):
         raise TypeError(f"scenes must be Scenes, as draw_scenes gives them, but got {type(scenes).__name__}.")
 

@@ -1,4 +1,4 @@
-r"""The U-Net that reads: at every resolution, positions of the picture ask the words of the prompt.
+r"""The U-Net that reads: at every resolution, positions of the picture attend to the words of the prompt.
 
     x_t ──► level ──────────────────────shortcut──────────────────────► level ──► out
               │ shrink                                             grow │

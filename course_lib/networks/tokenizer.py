@@ -2,7 +2,7 @@
 
 Every text begins with one *begin* token, which every network may always look at: the empty prompt is that token alone,
 and stands for "no text". A word that is not in the vocabulary becomes the *unknown* token, so any input works; and
-``unknown`` tells which words those were and which known ones look most like them.
+``unknown`` says which words those were and which known ones look most like them.
 """
 
 import difflib

@@ -24,7 +24,7 @@ from course_lib.support.arguments import require_batch, require_labels, require_
 
 
 class ResBlock(nn.Module):
-    """Two convolutions, added to what came in; between them the embedding scales and shifts every channel."""
+    """Two convolutions, added to their input; between them the embedding scales and shifts every channel."""
 
     def __init__(self, channels_in: int, channels: int, embedding: int) -> None:
         super().__init__()

@@ -70,7 +70,7 @@ def reconstruction_error(x: Tensor, other: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """Two convolutions, added to what came in."""
+    """Two convolutions, added to their input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

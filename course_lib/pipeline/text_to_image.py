@@ -42,7 +42,7 @@ class UnknownWord(UserWarning):
 
 
 class IgnoredText(UserWarning):
-    """A prompt or a negative prompt does not do what it is for at this guidance."""
+    """A prompt or a negative prompt has no effect, or the opposite one, at this guidance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +91,8 @@ class TextToImage:
             TypeError, ValueError: in one sentence, for anything else.
 
         Warns:
-            UnknownWord: naming the known words that are spelt most like it.
-            IgnoredText: if a prompt or a negative prompt does not count at this guidance.
+            UnknownWord: naming known words of similar spelling.
+            IgnoredText: if a prompt or a negative prompt has no effect, or the opposite one, at this guidance.
         """
         walk = self._walk(prompts, guidance, steps, seed, row, negative, interval, parallel)
         return Pictures(self.decode(last(walk)).tensor, captions=_listed(prompts))

@@ -29,7 +29,7 @@ MEASURED = 2000
 
 
 class Labelled(NamedTuple):
-    """x_0: latents, (N, 4, 16, 16), or pictures, (N, 3, 64, 64); labels: (N, 5), as ``emoji.labels_of`` gives them."""
+    """x_0: latents, (N, 4, 16, 16), or pictures, (N, 3, 64, 64); labels: (N, 5), as ``Scenes.labels`` has them."""
 
     x_0: Tensor
     labels: Tensor

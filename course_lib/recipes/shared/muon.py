@@ -1,4 +1,4 @@
-r"""Muon: an optimiser for matrices, with which a network learns in about half the steps.
+r"""Muon: an optimiser for the matrices of hidden layers.
 
 A layer's weights are one matrix, and its gradient pushes along few directions of it much harder than along all others.
 Muon lets every direction have the same say: of the gradient's singular value decomposition :math:`U S V^\top`, it steps
@@ -22,9 +22,10 @@ from course_lib.support.device import multiplies_in_bfloat16
 
 
 def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
-    """About :math:`U V^T` of a matrix :math:`U S V^T`, (M, N): all singular values brought close to one, to 0.65 … 1.2.
+    """About :math:`U V^T` of a matrix :math:`U S V^T`, (M, N): its singular values brought close to one.
 
-    Each step applies a polynomial of fifth degree to the singular values, which lifts small ones the most. Half
+    Each step applies a polynomial of fifth degree to the singular values, which lifts small ones the most: those above a
+    hundredth of the norm end between 0.65 and 1.2, smaller ones may not get there in five steps. Half
     precision is enough, since only about one is asked for; it is used where it is fast.
     """
     require_tensor("matrix", matrix)
