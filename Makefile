@@ -31,7 +31,7 @@ test: .venv/test
 check: .venv/test
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
-	$(BIN)/python -m pytest -m "not slow" $(ARGS) tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -p no:nbval -o addopts= -q -n 2 --dist worksteal $(ARGS) tests
 
 # Enter what was changed in data/ into its list of checksums.
 checksums: .venv/lab

@@ -4,7 +4,7 @@ Three ways, each in a kernel of its own:
 
     twice     from top to bottom, and once more in the same kernel; each time, then, every control is moved
     upwards   from top to bottom, and then every cell again, from the last to the first
-    solved    from top to bottom, with every answer that the notebook shows pasted in the place of its stub
+    solved    from top to bottom, with every answer that the notebook shows pasted in place of its stub
 
 In each of them no cell may stop with an error, and a cell that runs again must print what it printed before (a check that
 runs again without its stub says that there is nothing to check); with the answers pasted, every check must say "Right".

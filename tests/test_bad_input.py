@@ -161,7 +161,7 @@ CALLS = {
 
 
 def bad(value):
-    """Name → what may be handed over by mistake in the place of a value."""
+    """Name → what may be handed over by mistake in place of a value."""
     every = {"None": None, "text": "seven", "object": object(), "objects": [object()], "imaginary": 1j}
     if isinstance(value, torch.Tensor):
         every |= {"list": [value.tolist()], "numpy": value.numpy(), "deeper": value[None]}

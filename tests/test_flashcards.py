@@ -123,7 +123,7 @@ def test_cards_are_short(card):
     assert all(line and line == line.strip() for line in [card.front, *card.back.splitlines()])
 
 
-# Tried in MathJax, latex2mathml and mathtext. Whoever needs another tries it in all three first.
+# Tried in MathJax, latex2mathml and mathtext. Before you use another, try it in all three.
 COMMANDS = {
     *("alpha", "beta", "epsilon", "eta", "theta", "bar", "hat", "mathcal", "sqrt", "log", "nabla"),
     *("approx", "cdot", "cdots", "ldots", "sim", "|", ","),

@@ -92,7 +92,7 @@ def small(monkeypatch):
 
 
 def stopped_at(step):
-    """In the place of the progress bar: somebody presses Ctrl-C after so many steps."""
+    """In place of the progress bar: somebody presses Ctrl-C after so many steps."""
 
     def with_progress(steps, *_):
         for now in steps:

@@ -1,6 +1,6 @@
 """Move every control that lives in a kernel, as a hand would, and list what goes wrong.
 
-``IN_KERNEL`` is source text for whoever runs notebooks, as run_notebooks.py does: executed in a kernel, after the cells,
+``IN_KERNEL`` is source text for programs that run notebooks, such as run_notebooks.py: executed in a kernel, after the cells,
 it stops with an AssertionError that says which control does not answer.
 """
 

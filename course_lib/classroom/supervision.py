@@ -68,7 +68,7 @@ class Printed:
 
 
 class _Splitter(io.TextIOBase):
-    """In the place of stdout or stderr: threads that were there before print as ever, and all later ones are kept."""
+    """In place of stdout or stderr: threads that were there before print as ever, and all later ones are kept."""
 
     encoding = "utf-8"
 

@@ -1191,7 +1191,7 @@ def ddim_with_a_little_noise_on_top(schedule, now, s, previous=None, generator=N
     return x_s + 0.01 * noise_like(now.x, generator)
 
 
-@wrong("03.5", "x_t is used in the place of the guess")
+@wrong("03.5", "x_t is used in place of the guess")
 def ddim_from_x_t(schedule, now, s, previous=None, generator=None):
     a = schedule.alpha_bar[s]
     return a.sqrt() * now.x + (1 - a).sqrt() * now.pred.eps

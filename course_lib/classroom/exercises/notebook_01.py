@@ -234,7 +234,7 @@ def jump_off_by_one(schedule, x_0, t, eps):
 
 
 def jump_of_one_step(schedule, x_0, t, eps):
-    """This is one single step with beta_t: the closed form has the product alpha_bar_t in the place of 1 − beta_t."""
+    """This is one single step with beta_t: the closed form has the product alpha_bar_t in place of 1 − beta_t."""
     beta = schedule.beta[t].to(x_0.dtype).reshape(-1, 1, 1, 1)  # (B, 1, 1, 1)
     return (1 - beta).sqrt() * x_0 + beta.sqrt() * eps
 
@@ -295,9 +295,9 @@ CLOSED_FORM = Exercise(
     points=3,
     solution=add_noise,
     forbidden=(forward.add_noise,),
-    why="A sum of Gaussians is a Gaussian, so t steps are one step, with the product of all shares in the place of one.",
+    why="A sum of Gaussians is a Gaussian, so t steps are one step, with the product of all shares in place of one.",
     hints=(
-        r"It looks like a forward step with $\bar\alpha_t$ in the place of $1-\beta$.",
+        r"It looks like a forward step with $\bar\alpha_t$ in place of $1-\beta$.",
         "`schedule.alpha_bar[t]` has shape (B,). To multiply pictures it needs shape (B, 1, 1, 1): `.reshape(-1, 1, 1, 1)`.",
         "alpha_bar is float64, for its digits, and pictures are float32: convert the factors with `.to(x_0)`, which gives them "
         "x_0's dtype and its device. (A schedule lies on the CPU: where t lies on a GPU, pick with `t.cpu()`.)",

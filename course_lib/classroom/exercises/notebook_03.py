@@ -647,7 +647,7 @@ def ddim_with_fresh_noise(schedule, now, s, previous=None, generator=None):
 
 
 def ddim_with_picture_of_now(schedule, now, s, previous=None, generator=None):
-    """x_t is used in the place of the guess of x_0: the step puts the *guess* together with the noise."""
+    """x_t is used in place of the guess of x_0: the step puts the *guess* together with the noise."""
     a_s = schedule.alpha_bar[s].item()
     return a_s**0.5 * now.x + (1 - a_s) ** 0.5 * now.pred.eps
 

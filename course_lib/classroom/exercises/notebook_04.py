@@ -398,7 +398,7 @@ NORMALISED = Exercise(
     points=1,
     solution=normalised,
     why="One mean and one deviation for each channel, over all pictures and positions. The course's VAE keeps them with its "
-    "weights, so that whoever draws latents can find the way back.",
+    "weights, so that drawn latents find their way back.",
     hints=(
         "Each channel has a mean and a deviation of its own.",
         "`latents.mean(dim=(0, 2, 3), keepdim=True)` has shape (1, C, 1, 1).",

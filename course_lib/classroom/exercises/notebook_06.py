@@ -172,7 +172,7 @@ DROPPED = Exercise(
     hints=(
         "One toss for each caption: `torch.rand(len(captions), generator=generator)`.",
         "A number drawn evenly from 0 to 1 lies below p with probability p.",
-        'Put `""` in the place of those that go, so that the others stay beside their pictures.',
+        'Put `""` in place of those that go, so that the others stay beside their pictures.',
     ),
     # Tolerances: two right answers with other numbers differ by less than five deviations.
     trials=(
