@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, metadata
@@ -152,3 +154,19 @@ def test_no_files_import_each_other_in_a_circle():
         assert free, f"a circle among {', '.join(sorted(imports))}"
         for name in free:
             del imports[name]
+
+
+def test_at_the_front_stand_the_seven_files_that_a_reader_comes_for():
+    front = {path.stem for path in (TOP / "course_lib").glob("[a-z]*.py")}
+    assert front == {"schedules", "forward", "denoisers", "sampling", "guidance", "training", "metrics"}
+
+
+def test_drawing_pictures_imports_neither_training_nor_metrics_nor_recipes():
+    command = (
+        "import sys, course_lib.pretrained; print(*(name for name in sys.modules if name.startswith('course_lib')))"
+    )
+    ran = subprocess.run([sys.executable, "-c", command], cwd=TOP, capture_output=True, text=True, check=True)
+    loaded = ran.stdout.split()
+    assert "course_lib.pipeline.text_to_image" in loaded
+    unwanted = ("course_lib.training", "course_lib.metrics", "course_lib.recipes", "course_lib.classroom")
+    assert not [name for name in loaded if name.startswith(unwanted)]
