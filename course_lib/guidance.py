@@ -82,6 +82,8 @@ class Guided:
         without = without.expand_as(cond)
         if self.w in (0, 1):
             return self.denoiser(x_t, t, cond if self.w else without)
+        if isinstance(t, Tensor) and t.ndim:
+            require_batch("t", t, len(x_t))
         twice = torch.cat([t, t]) if isinstance(t, Tensor) and t.ndim else t
         both = self.denoiser(torch.cat([x_t, x_t]), twice, torch.cat([without, cond]))
         x_0_without, x_0_with = both.x_0.chunk(2)
@@ -135,6 +137,12 @@ class Within:
         if within.all() or not within.any():
             return (self.inside if within.all() else self.outside)(x_t, t, cond)
         require_batch("t", t, len(x_t))
+        if cond is not None:
+            require_tensor("cond", cond, floating=False)
+            if not cond.ndim or len(cond) != len(x_t):
+                raise ValueError(
+                    f"cond must have a row for each of the {len(x_t)} of x_t, but its shape is {tuple(cond.shape)}."
+                )
         x_0, eps = torch.empty_like(x_t), torch.empty_like(x_t)
         for denoiser, rows in ((self.inside, within), (self.outside, ~within)):
             here = rows.to(x_t.device)

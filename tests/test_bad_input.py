@@ -70,7 +70,7 @@ CALLS = {
         {"w": 2.0, "uncond": torch.tensor([10]), "parallel": 0.5},
     ),
     "guided": (guidance.Guided(DENOISER, 2.0, torch.tensor([10])), {"x_t": X, "t": T, "cond": LABELS}),
-    "across": (guidance.orthogonal, {"change": X, "x_0": EPS}),
+    "orthogonal": (guidance.orthogonal, {"change": X, "x_0": EPS}),
     "Within": (lambda low, high: guidance.Within(DENOISER, DENOISER, low, high)(X, 5), {"low": 1, "high": 10}),
     "ddpm_step": (sampling.ddpm_step, {"schedule": SCHEDULE, "now": NOW, "s": 300}),
     "ddim_step": (sampling.ddim_step, {"schedule": SCHEDULE, "now": NOW, "s": 300, "eta": 0.5}),

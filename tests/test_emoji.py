@@ -255,8 +255,41 @@ def test_scenes_that_cannot_be(change, message):
         replace(scene(red), **change)
 
 
+@pytest.mark.parametrize(
+    ("rows", "error", "words"),
+    [
+        (0, TypeError, r"a tensor or a slice, such as scenes\[3:4\], but got 0"),
+        ([0, 1], TypeError, "a tensor or a slice"),
+        (slice(None, None, -1), ValueError, "a slice that goes forwards, but its step is -1"),
+        (torch.tensor([True]), TypeError, "a bool for each of 5, but got shape"),
+        (torch.ones(5, dtype=torch.uint8), TypeError, "but got shape"),
+        (torch.zeros(2, 2, dtype=torch.int64), TypeError, r"but got shape \(2, 2\)"),
+        (torch.tensor([5]), ValueError, "rows must lie between -5 and 4, but got 5"),
+    ],
+)
+def test_rows_that_cannot_be_are_refused_in_one_sentence(rows, error, words):
+    with pytest.raises(error, match=words):
+        draw_scenes(5, torch.Generator().manual_seed(0))[rows]
+
+
+def test_rows_may_be_negative_none_or_chosen_by_a_mask():
+    scenes = draw_scenes(5, torch.Generator().manual_seed(0))
+    assert len(scenes[0:0]) == 0
+    assert scenes[torch.tensor([-1])].sprite == scenes.sprite[4]
+    mask = torch.tensor([True, False, True, False, False])
+    assert torch.equal(scenes[mask].sprite, scenes.sprite[[0, 2]])
+
+
 def test_refusals():
-    with pytest.raises(TypeError, match=r"scenes\.colour must hold whole numbers"):
+    with pytest.raises(TypeError, match=r"scenes\.native must be torch\.bool, but its dtype is torch\.int64"):
+        replace(scene(), native=torch.tensor([0]))
+    with pytest.raises(TypeError, match=r"scenes\.size must be torch\.int64, but its dtype is torch\.uint8"):
+        replace(scene(), size=torch.tensor([0], dtype=torch.uint8))
+    with pytest.raises(TypeError, match=r"generator must be a torch\.Generator"):
+        draw_scenes(3, 5)
+    with pytest.raises(TypeError, match="parts must be one or more Scenes"):
+        joined(3)
+    with pytest.raises(TypeError, match=r"scenes\.colour must be torch\.int64"):
         replace(scene(), colour=torch.tensor([1.0]))
     with pytest.raises(TypeError, match="size must be a whole number"):
         draw_scenes(1.5)

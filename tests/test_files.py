@@ -111,7 +111,16 @@ def test_recording_all_checksums(small_data):
     (small_data / "set" / "a new.webp").unlink()
     assert record_all_checksums() == ["set/a new.webp"]
     assert list(checksums()) == ["set/good.webp"]
+    (small_data / ".cache").mkdir()
+    (small_data / ".cache" / "trash.txt").write_bytes(b"trash")
+    (small_data / ".DS_Store").write_bytes(b"trash")
     assert record_all_checksums() == []
+    (small_data / "SHA256SUMS").write_text("damaged\n")
+    assert record_all_checksums() == ["set/good.webp"]
+    (small_data / "set" / "two\nlines.txt").write_bytes(b"odd")
+    with pytest.raises(CourseFileError, match=r"a file with an odd name, .*: rename it"):
+        record_all_checksums()
+    assert list(checksums()) == ["set/good.webp"]
 
 
 def test_recording_a_checksum(small_data):

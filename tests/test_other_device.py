@@ -252,7 +252,7 @@ LIBRARY = {
     **{f"guided by {w}": drawn(ddim_step, guided(w)) for w in (0, 1, 3)},
     "projected": drawn(ddim_step, guided(3, parallel=0.2)),
     "guided within": drawn(ddim_step, lambda to: Within(guided(3)(to), net_denoiser(to), 200, 800)),
-    "across": lambda to: orthogonal(to(pictures()), to(pictures(2))),
+    "orthogonal": lambda to: orthogonal(to(pictures()), to(pictures(2))),
     "train": trained,
     "VAE": through_the_vae,
     "TextUNet": lambda to: to(fixed(lambda: TextUNet(4, 8, (8, 16, 16))).eval())(

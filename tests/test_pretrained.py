@@ -322,6 +322,13 @@ def test_damaged_weights_are_refused(copied_data):
         path.write_bytes(damaged)
         with pytest.raises(CourseFileError, match=r"fashion\.safetensors is not as it was shipped"):
             pretrained.load_weights(UNet(), "fashion")
+    path.write_bytes(whole[:100])
+    files.record_checksum("checkpoints/fashion.safetensors")  # entered as it is
+    for read in (lambda: pretrained.load_weights(UNet(), "fashion"), lambda: pretrained.describe("fashion")):
+        with pytest.raises(
+            CourseFileError, match=r"fashion\.safetensors is no safetensors file .*: fetch it, or train"
+        ):
+            read()
     path.unlink()
     with pytest.raises(CourseFileError, match=r"fashion\.safetensors is missing: fetch the course once more"):
         pretrained.load_weights(UNet(), "fashion")

@@ -36,7 +36,7 @@ from course_lib.recipes.shared import running, scores, tables
 from course_lib.recipes.shared.latents import LatentScenes
 from course_lib.support import files
 from course_lib.support.batches import in_batches
-from course_lib.support.files import checksums, differs
+from course_lib.support.files import CourseFileError, checksums, differs
 from course_lib.training import trainable_copy
 
 SMALL = {
@@ -368,6 +368,23 @@ def test_a_table_is_gone_on_with_unless_its_networks_are_others(sandbox):
     assert len(begun) == 1
     assert tables.resume("trial", ["fashion", "emoji_vae"], begin)["rows"] == []
     assert len(begun) == 2
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", '{"rows": []}', "{"])
+def test_what_is_no_table_is_refused_by_name(sandbox, content):
+    path = sandbox / "measurements" / "trial.json"
+    path.write_text(content, encoding="utf-8")
+    files.record_checksum("measurements/trial.json")
+    with pytest.raises(CourseFileError, match=r"trial\.json is no table of measurements: delete it"):
+        tables.resume("trial", ["fashion"], dict)
+
+
+def test_a_table_that_was_changed_by_hand_is_not_gone_on_with(sandbox):
+    tables.save("trial", tables.resume("new trial", ["fashion"], lambda: {"rows": [1]}))
+    path = sandbox / "measurements" / "trial.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("1", "2"), encoding="utf-8")
+    with pytest.raises(CourseFileError, match="is not as it was shipped"):
+        tables.resume("trial", ["fashion"], dict)
 
 
 class StopHereError(Exception):

@@ -116,6 +116,26 @@ def test_positions_find_what_the_words_hold():
     assert torch.allclose(out[0], layer.to_out(torch.cat(heads, dim=1)), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("layer", "given", "words"),
+    [
+        (CrossAttention(8, word_size=6), (torch.zeros(2, 5, 7), torch.ones(2, 4, 6)), "tokens must have shape"),
+        (CrossAttention(8, word_size=6), (torch.zeros(2, 5, 8), torch.ones(2, 4, 7)), "words must have shape"),
+        (CrossAttention(8, word_size=6), (torch.zeros(2, 5, 8), None), "words must be a torch.Tensor"),
+        (MapCrossAttention(8, word_size=6), (torch.zeros(2, 8, 5), torch.ones(2, 4, 6)), "x must have shape"),
+        (MapCrossAttention(8, word_size=6), (torch.ones(2, 4, 6), torch.zeros(2, 8, 3, 5)), "x must have shape"),
+    ],
+)
+def test_cross_attention_refuses_other_shapes_in_one_sentence(layer, given, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        layer(*given)
+
+
+def test_heads_have_to_divide_the_size():
+    with pytest.raises(ValueError, match="heads must divide the size of a token, 8, but got 3"):
+        CrossAttention(8, word_size=6, heads=3)
+
+
 def test_the_positions_of_a_map_are_tokens_row_by_row():
     torch.manual_seed(0)
     layer = MapCrossAttention(8, word_size=6, heads=2)

@@ -81,9 +81,23 @@ def test_projected_guidance_and_an_interval_are_asked_for_by_name(pipe):
         guided, times = pipe.guided(4, **options), pipe.denoiser.schedule.times(5)
         walked = last(sample(guided, pipe.noise(1, 0), times, cond=pipe.encoder.encode(["a red car"])))
         assert torch.equal(last(pipe.watch("a red car", steps=5, guidance=4, **options)), walked)
-    for interval in (300, (300,), "ab c"):
+    for interval in (300, (300,), "ab", (None, 800)):
         with pytest.raises(TypeError, match="interval must be two times"):
             drawn(interval=interval)
+    with pytest.raises(ValueError, match=r"interval must begin with its smaller time, but got \(800, 200\)"):
+        drawn(interval=(800, 200))
+    with pytest.raises(ValueError, match="interval must lie between 0 and 1000, but got 2000"):
+        drawn(interval=(500, 2000))
+    with pytest.raises(ValueError, match="count must be at least 1, but got 0"):
+        pipe.noise(0, seed=1)
+
+
+def test_what_an_interval_leaves_without_effect_is_said(pipe):
+    with pytest.warns(IgnoredText, match="negative has no effect: no step lies in the interval from 1 to 2"):
+        pipe("a red car", steps=2, guidance=3, negative="an owl", interval=(1, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # outside of the interval, the prompt is followed as it was learned
+        pipe("a red car", steps=2, guidance=0, interval=(1, 2))
 
 
 @pytest.mark.parametrize(
@@ -157,9 +171,9 @@ def test_a_walk_that_was_taken_already_is_not_saved_as_an_empty_film(pipe, tmp_p
 
 
 def test_an_unknown_word_is_named_with_those_like_it(pipe):
-    with pytest.warns(UnknownWord, match="'automobil' is no word that .* knows; known words like it: automobile"):
+    with pytest.warns(UnknownWord, match="'automobil' is not in the .* vocabulary; known words like it: automobile"):
         pipe("a red automobil", steps=1)
-    with pytest.warns(UnknownWord, match="'🚗' is no word that the text encoder knows\\."):
+    with pytest.warns(UnknownWord, match="'🚗' is not in the text encoder's vocabulary\\."):
         pipe("🚗", steps=1)
     with pytest.warns(UnknownWord) as caught:  # in any of the prompts, and in the negative one
         pipe(["a red car", "a red automobil", "a pnik owl"], steps=1, negative="a blurry car")

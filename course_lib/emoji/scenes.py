@@ -21,10 +21,10 @@ from torch import Tensor
 from course_lib.support.arguments import (
     require_between,
     require_count,
+    require_generator,
     require_labels,
     require_same_shape,
     require_tensor,
-    require_whole_number,
 )
 from course_lib.support.files import shipped_file
 
@@ -124,8 +124,9 @@ class Scenes:
             values = getattr(self, field.name)
             require_tensor(f"scenes.{field.name}", values, floating=False)
             require_same_shape(f"scenes.{field.name}", values, "scenes.sprite", self.sprite)
-            if field.name != "native":
-                require_whole_number(f"scenes.{field.name}", values)
+            wanted = torch.bool if field.name == "native" else torch.int64
+            if values.dtype != wanted:
+                raise TypeError(f"scenes.{field.name} must be {wanted}, but its dtype is {values.dtype}.")
             if field.name in counts:
                 require_between(f"scenes.{field.name}", values, 0, counts[field.name] - 1)
         if self.sprite.ndim != 1:
@@ -135,9 +136,9 @@ class Scenes:
             values = getattr(self, name)
             if ((values < 0) | (values > room)).any():
                 raise ValueError(
-                    f"scenes.{name} must lie between 0 and 64 less the size, but an object would stick out."
+                    f"scenes.{name} must lie between 0 and 64 less the size: an object would stick out of its picture."
                 )
-        if (self.native.bool() & (self.colour != _table("native")[self.sprite])).any():
+        if (self.native & (self.colour != _table("native")[self.sprite])).any():
             raise ValueError(
                 "scenes.native must be False wherever scenes.colour is not the colour that the sprite came in."
             )
@@ -147,8 +148,19 @@ class Scenes:
 
     def __getitem__(self, rows: Tensor | slice) -> "Scenes":
         """The scenes of these rows, by their numbers, (K,), by a bool for each, (B,), or as a slice."""
-        if not isinstance(rows, Tensor | slice):
+        if isinstance(rows, Tensor):
+            wanted = rows.ndim == 1 and (rows.dtype == torch.int64 or rows.shape == (len(self),))
+            if not wanted or rows.dtype not in (torch.int64, torch.bool):
+                raise TypeError(
+                    f"scenes[rows] needs numbers of rows, (K,) int64, or a bool for each of {len(self)}, "
+                    f"but got shape {tuple(rows.shape)} and {rows.dtype}."
+                )
+            if rows.dtype == torch.int64:
+                require_between("rows", rows, -len(self), len(self) - 1)
+        elif not isinstance(rows, slice):
             raise TypeError(f"scenes[rows] needs a tensor or a slice, such as scenes[3:4], but got {rows!r:.60}.")
+        elif rows.step is not None and rows.step < 1:
+            raise ValueError(f"scenes[rows] needs a slice that goes forwards, but its step is {rows.step}.")
         return Scenes(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @property
@@ -176,7 +188,7 @@ class Scenes:
 
 def joined(parts: Iterable[Scenes]) -> Scenes:
     """Scenes one after the other."""
-    parts = list(parts)
+    parts = list(parts) if isinstance(parts, Iterable) else []
     if not parts or not all(isinstance(part, Scenes) for part in parts):
         raise TypeError("parts must be one or more Scenes, as draw_scenes gives them.")
     return Scenes(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Scenes)))
@@ -248,6 +260,7 @@ def draw_scenes(size: int, generator: torch.Generator | None = None, cells: Tens
         TypeError, ValueError: if size is no whole number of at least 1, or cells is no table of pairs with one True.
     """
     require_count("size", size)
+    require_generator("generator", generator)
     cells = training_cells() if cells is None else cells
     require_tensor("cells", cells, floating=False)
     require_same_shape("cells", cells, "all_cells()", all_cells())

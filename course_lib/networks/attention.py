@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from course_lib.support.arguments import require_tensor
+from course_lib.support.arguments import require_axes, require_count, require_tensor
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -83,6 +83,9 @@ class CrossAttention(nn.Module):
 
     def __init__(self, size: int, word_size: int, heads: int = 4) -> None:
         super().__init__()
+        require_count("heads", heads)
+        if size % heads:
+            raise ValueError(f"heads must divide the size of a token, {size}, but got {heads}.")
         self.heads = heads
         self.to_q = nn.Linear(size, size)
         self.to_kv = nn.Linear(word_size, 2 * size)
@@ -90,6 +93,10 @@ class CrossAttention(nn.Module):
 
     def forward(self, tokens: Tensor, words: Tensor) -> Tensor:
         """(B, N, C), (B, L, D) -> (B, N, C); a word that is all zeros is padding and gets no attention."""
+        require_tensor("tokens", tokens)
+        require_axes("tokens", tokens, "B", "N", self.to_q.in_features)
+        require_tensor("words", words)
+        require_axes("words", words, len(tokens), "L", self.to_kv.in_features)
         q = self.to_q(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, N, d)
         k, v = self.to_kv(words).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, L, d)
         found, weights = attention(q, k, v, is_word(words)[:, None, None])  # (B, heads, N, d), (B, heads, N, L)
@@ -114,6 +121,8 @@ class MapCrossAttention(nn.Module):
 
     def forward(self, x: Tensor, words: Tensor) -> Tensor:
         """(B, C, H, W), (B, L, D) -> (B, C, H, W)."""
+        require_tensor("x", x)
+        require_axes("x", x, "B", self.norm.num_channels, "H", "W")
         tokens = self.norm(x).flatten(2).transpose(1, 2)  # (B, HW, C)
         return x + self.attend(tokens, words).transpose(1, 2).reshape(x.shape)
 

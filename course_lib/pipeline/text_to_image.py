@@ -9,6 +9,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 import torch
@@ -19,12 +20,12 @@ from course_lib.guidance import Guided, Within
 from course_lib.networks.vae import LATENT, VAE
 from course_lib.pipeline.pictures import Pictures, Walk
 from course_lib.sampling import last, sample
-from course_lib.support.arguments import require_between, require_finite, require_whole_number
+from course_lib.support.arguments import require_between, require_count, require_finite, require_whole_number
 from course_lib.support.batches import in_batches
 from course_lib.support.device import best_device
 from course_lib.support.seeds import generator_for
 
-GUIDANCE = 3.0  # prompts are followed best from 2 to 5: recipes/measurements/guidance_scales
+GUIDANCE = 3.0  # prompts are followed best from 2 to 5: recipes/measurements/guidance_scales.py
 
 
 class Encoder(Protocol):
@@ -127,9 +128,14 @@ class TextToImage:
         guided = Guided(self.denoiser, guidance, uncond, parallel)
         if interval is None:
             return guided
-        if not isinstance(interval, Sequence) or len(interval) != 2:
+        if not isinstance(interval, Sequence) or len(interval) != 2 or not all(isinstance(t, Real) for t in interval):
             raise TypeError(f"interval must be two times, such as (200, 800), but got {interval!r:.60}.")
-        return Within(guided, self.denoiser, *interval)
+        low, high = interval
+        for t in interval:
+            require_between("interval", t, 0, self.denoiser.schedule.T)
+        if low > high:
+            raise ValueError(f"interval must begin with its smaller time, but got ({low:g}, {high:g}).")
+        return Within(guided, self.denoiser, low, high)
 
     def decode(self, latents: Tensor) -> Pictures:
         """(N, 4, 16, 16) → N pictures of 64×64.
@@ -142,6 +148,7 @@ class TextToImage:
 
     def noise(self, count: int, seed: int, row: int = 0) -> Tensor:
         """(count, 4, 16, 16): rows ``row``, row + 1 …; each depends on (seed, its number) alone, not on the rows beside it."""
+        require_count("count", count)
         for name, value in (("seed", seed), ("row", row)):
             require_whole_number(name, value)
             require_between(name, value, 0, 2**63 - 1)
@@ -164,10 +171,14 @@ class TextToImage:
         times = self.denoiser.schedule.times(steps)
         uncond = None if negative is None else self._read([negative])  # (1, L, D)
         guided, noise = self.guided(guidance, uncond, interval, parallel), self.noise(len(cond), seed, row)
-        if negative and guidance <= 1:
+        low, high = interval or (0, times[0])
+        guided_steps = sum(low <= t <= high for t in times[:-1])
+        if negative and not guided_steps:
+            _warn(f"negative has no effect: no step lies in the interval from {low:g} to {high:g}.", IgnoredText)
+        elif negative and guidance <= 1:
             said = "has no effect" if guidance == 1 else "is drawn instead of avoided"
             _warn(f"negative {said} at guidance={guidance:g}: use a guidance above 1.", IgnoredText)
-        elif guidance == 0 and any(prompts):
+        elif guidance == 0 and any(prompts) and guided_steps == len(times) - 1:
             _warn("prompts have no effect at guidance=0: use a guidance of 1 or more.", IgnoredText)
         return Walk(sample(guided, noise, times, cond=cond), self.decode)
 
@@ -177,7 +188,7 @@ class TextToImage:
         for text in texts:
             for word, like in self.encoder.unknown(text).items():
                 hint = f"; known words like it: {', '.join(like)}" if like else ""
-                _warn(f"{word[:40]!r} is no word that the text encoder knows{hint}.", UnknownWord, deeper=1)
+                _warn(f"{word[:40]!r} is not in the text encoder's vocabulary{hint}.", UnknownWord, deeper=1)
         return words
 
 

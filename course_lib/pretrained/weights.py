@@ -1,6 +1,9 @@
 """Weights that ship with the course: what is known of them, and how they are read and written."""
 
-from safetensors import safe_open
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -18,7 +21,7 @@ def describe(name: str) -> dict[str, str]:
     shipped = sorted(path.stem for path in (data_folder() / "checkpoints").glob("*.safetensors"))
     if name not in shipped and shipped:
         raise ValueError(f"there is no network {name!r}: choose from {', '.join(shipped)}.")
-    with safe_open(shipped_file(_checkpoint(name)), framework="pt") as file:
+    with _opened(name) as file:
         return dict(sorted(file.metadata().items()))
 
 
@@ -28,7 +31,7 @@ def load_weights(net: nn.Module, name: str) -> nn.Module:
     Raises:
         CourseFileError: if there is no such checkpoint, or its file is not as shipped, or holds another network.
     """
-    with safe_open(shipped_file(_checkpoint(name)), framework="pt") as file:
+    with _opened(name) as file:
         # Copies: tensors that lie in the file itself would keep it open, and Windows would not let it be replaced.
         weights = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (not a dict)
     differs = misfit(weights, net)
@@ -40,6 +43,16 @@ def load_weights(net: nn.Module, name: str) -> nn.Module:
         )
     net.load_state_dict(weights)
     return on_best_device(net).eval().requires_grad_(False)
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[safe_open]:
+    path = shipped_file(_checkpoint(name))
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except SafetensorError as problem:
+        raise CourseFileError(f"{path} is no safetensors file ({problem}): fetch it, or train it, once more.") from None
 
 
 def save_weights(net: nn.Module, name: str, metadata: dict[str, str]) -> None:

@@ -56,7 +56,7 @@ def loss(net: nn.Module, batch: tuple[Tensor, Tensor], generator: torch.Generato
 
 
 def measure(net: nn.Module) -> dict[str, str]:
-    """How often the object is named right: of all pictures, of each object's, and of each drawing of a sports car."""
+    """How often the object is named correctly: over all pictures, for each object, and for each drawing of a sports car."""
     scenes = draw_scenes(TESTED, torch.Generator().manual_seed(1), all_cells())
     right = in_batches(net, scaled(compose(scenes))).argmax(dim=1) == scenes.object  # (TESTED,)
     sports_cars = {

@@ -105,11 +105,19 @@ def record_checksum(name: str) -> None:
 
 def record_all_checksums() -> list[str]:
     """Enter every file below data/ as it is now; returns the names of those that are new, changed or gone."""
-    known, folder = checksums(), data_folder()
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    now = {
-        name: _digest(name) for name in names if name != "SHA256SUMS" and "unfinished/" not in name and "/." not in name
-    }
+    folder, known = data_folder(), {}
+    with suppress(CourseFileError):  # a damaged list is written anew
+        known = checksums()
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    names = [
+        path.as_posix()
+        for path in paths
+        if path.name != "SHA256SUMS" and not any(part.startswith(".") or part == "unfinished" for part in path.parts)
+    ]
+    odd = [name for name in names if not name.isprintable()]
+    if odd:
+        raise CourseFileError(f"data/ holds a file with an odd name, {odd[0]!r}: rename it, and try again.")
+    now = {name: _digest(name) for name in names}
     _write_checksums(now)
     return sorted(name for name in now | known if now.get(name) != known.get(name))
 

@@ -23,7 +23,7 @@ PROMPTS = (
 
 
 def out_of_noise(pipe: TextToImage) -> Tensor:
-    """The way of the first prompt out of the noise, decoded at MOMENTS, (MOMENTS, 3, 64, 64) uint8."""
+    """The first prompt's path out of the noise, decoded at MOMENTS, (MOMENTS, 3, 64, 64) uint8."""
     steps = list(pipe.watch(PROMPTS[0], seed=SEED))
     chosen = torch.linspace(0, len(steps) - 1, MOMENTS).round().int().tolist()
     return pipe.decode(torch.cat([steps[index].x for index in chosen])).tensor

@@ -60,7 +60,9 @@ class Muon(AdamW):
         momentum: float = 0.95,
         weight_decay: float = 0.01,
     ) -> None:
-        require_number("momentum", momentum, 0, 1)
+        if not isinstance(net, nn.Module):
+            raise TypeError(f"net must be a network, but got {type(net).__name__}.")
+        require_number("momentum", momentum, 0, 0.999999)
         ends = list(ends) if isinstance(ends, Iterable) and not isinstance(ends, str) else [ends]
         known = dict(net.named_modules())
         for name in ends:
@@ -93,8 +95,8 @@ class Muon(AdamW):
             state["average"].lerp_(weight.grad, 1 - group["momentum"])
             # Nesterov's momentum: the average as it would be if this gradient came once more.
             ahead = weight.grad.lerp(state["average"], group["momentum"]).flatten(1)  # (M, N)
-            along = orthogonalised(ahead).reshape(weight.shape)
+            direction = orthogonalised(ahead).reshape(weight.shape)
             size = 0.2 * max(ahead.shape) ** 0.5
-            weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(along, alpha=-group["lr"] * size)
+            weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-group["lr"] * size)
             weight.grad = None  # AdamW passes over what has none
         super().step()

@@ -1,4 +1,4 @@
-"""What all recipes share: train with a progress bar, save every minute, go on after an interruption."""
+"""What the recipes of networks share: train with a progress bar, save every minute, go on after an interruption."""
 
 import time
 from collections.abc import Callable

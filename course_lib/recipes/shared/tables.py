@@ -1,10 +1,17 @@
-"""Tables in data/measurements: begun for certain networks, saved row by row, and gone on with after an interruption."""
+"""Tables in data/measurements: begun for certain networks, saved row by row, and resumed after an interruption."""
 
 import json
 import sys
 from collections.abc import Callable, Iterable
 
-from course_lib.support.files import atomic_write, checksums, data_folder, record_checksum
+from course_lib.support.files import (
+    CourseFileError,
+    atomic_write,
+    checksums,
+    data_folder,
+    record_checksum,
+    shipped_file,
+)
 
 
 def resume(name: str, networks: Iterable[str], begin: Callable[[], dict]) -> dict:
@@ -14,14 +21,21 @@ def resume(name: str, networks: Iterable[str], begin: Callable[[], dict]) -> dic
         name: of the table and of its recipe, such as "guidance_scales".
         networks: all on which its figures depend, judges too. Their checksums stand in the table.
         begin: makes what a new table holds before its first row.
+
+    Raises:
+        CourseFileError: if the file was changed since it was saved, or holds no table.
     """
     shipped = {network: checksums()[f"checkpoints/{network}.safetensors"] for network in sorted(networks)}
-    path = data_folder() / _file(name)
-    if path.is_file():
-        table = json.loads(path.read_text(encoding="utf-8"))
-        if table["checkpoints_sha256"] == shipped:
+    if (data_folder() / _file(name)).is_file():
+        path = shipped_file(_file(name))  # which refuses a table that was changed by hand
+        try:
+            table = json.loads(path.read_text(encoding="utf-8"))
+            measured_on = table["checkpoints_sha256"]
+        except (ValueError, TypeError, KeyError):
+            raise CourseFileError(f"{path} is no table of measurements: delete it to measure from the start.") from None
+        if measured_on == shipped:
             return table
-        print(f"{path.name} was measured on other networks: it is measured anew.", file=sys.stderr)
+        print(f"{path.name} was measured on other networks: measuring again from the start.", file=sys.stderr)
     recipe = f"python -m course_lib.recipes.measurements.{name}"
     return {"recipe": recipe, "checkpoints_sha256": shipped, **begin()}
 
