@@ -66,11 +66,7 @@ class Guided:
 
     def __call__(self, x_t: Tensor, t: float | Tensor, cond: Tensor) -> Prediction:
         require_rows("x_t", x_t)
-        require_tensor("cond", cond, floating=False)
-        if not cond.ndim or len(cond) != len(x_t):
-            raise ValueError(
-                f"cond must have a row for each of the {len(x_t)} of x_t, but its shape is {tuple(cond.shape)}."
-            )
+        _require_rows_of(x_t, cond)
         without, cond = padded_alike(self.uncond, cond)
         if without.ndim != cond.ndim or without.shape[1:] != cond.shape[1:] or len(without) not in (1, len(cond)):
             raise ValueError(
@@ -138,16 +134,20 @@ class Within:
             return (self.inside if within.all() else self.outside)(x_t, t, cond)
         require_batch("t", t, len(x_t))
         if cond is not None:
-            require_tensor("cond", cond, floating=False)
-            if not cond.ndim or len(cond) != len(x_t):
-                raise ValueError(
-                    f"cond must have a row for each of the {len(x_t)} of x_t, but its shape is {tuple(cond.shape)}."
-                )
+            _require_rows_of(x_t, cond)
         x_0, eps = torch.empty_like(x_t), torch.empty_like(x_t)
         for denoiser, rows in ((self.inside, within), (self.outside, ~within)):
             here = rows.to(x_t.device)
             x_0[here], eps[here] = denoiser(x_t[here], t[rows], None if cond is None else cond[here])
         return Prediction(x_0, eps)
+
+
+def _require_rows_of(x_t: Tensor, cond: Tensor) -> None:
+    require_tensor("cond", cond, floating=False)
+    if not cond.ndim or len(cond) != len(x_t):
+        raise ValueError(
+            f"cond must have a row for each of the {len(x_t)} of x_t, but its shape is {tuple(cond.shape)}."
+        )
 
 
 def padded_alike(*texts: Tensor) -> list[Tensor]:

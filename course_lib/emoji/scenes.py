@@ -149,13 +149,14 @@ class Scenes:
     def __getitem__(self, rows: Tensor | slice) -> "Scenes":
         """The scenes of these rows, by their numbers, (K,), by a bool for each, (B,), or as a slice."""
         if isinstance(rows, Tensor):
-            wanted = rows.ndim == 1 and (rows.dtype == torch.int64 or rows.shape == (len(self),))
-            if not wanted or rows.dtype not in (torch.int64, torch.bool):
+            numbers = rows.dtype == torch.int64 and rows.ndim == 1
+            mask = rows.dtype == torch.bool and rows.shape == (len(self),)
+            if not numbers and not mask:
                 raise TypeError(
                     f"scenes[rows] needs numbers of rows, (K,) int64, or a bool for each of {len(self)}, "
                     f"but got shape {tuple(rows.shape)} and {rows.dtype}."
                 )
-            if rows.dtype == torch.int64:
+            if numbers:
                 require_between("rows", rows, -len(self), len(self) - 1)
         elif not isinstance(rows, slice):
             raise TypeError(f"scenes[rows] needs a tensor or a slice, such as scenes[3:4], but got {rows!r:.60}.")
@@ -302,9 +303,8 @@ def rgb_of(colour: str) -> tuple[int, int, int]:
 
 @cache
 def _table(field: str) -> Tensor:
-    """(S,): one field of all sprites."""
-    values = [getattr(sprite, field) for sprite in sprites()]
-    return torch.tensor(values, dtype=torch.float64 if isinstance(values[0], float) else torch.int64)
+    """(S,) int64: one field of all sprites, "object", "style" or "native"."""
+    return torch.tensor([getattr(sprite, field) for sprite in sprites()])
 
 
 @cache

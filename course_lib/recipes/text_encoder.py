@@ -17,6 +17,7 @@ from course_lib.emoji.drawing import compose, scaled
 from course_lib.emoji.scenes import Scenes, draw_scenes, held_out_cells, training_cells
 from course_lib.networks.text import ContrastivePair, contrastive_loss
 from course_lib.pretrained import contrastive_pair_network
+from course_lib.recipes.shared.captioned import full_captions
 from course_lib.recipes.shared.running import run_training, ship
 from course_lib.support.batches import in_batches
 from course_lib.support.device import best_device, half_precision, on_best_device
@@ -77,7 +78,7 @@ def measure(pair: ContrastivePair) -> dict[str, str]:
     quality = {}
     for name, cells in (("training", training_cells()), ("held_out", held_out_cells())):
         scenes = draw_scenes(MEASURED, torch.Generator().manual_seed(1), cells)
-        texts = [captions.describe(scenes, row) for row in range(MEASURED)]
+        texts = full_captions(scenes)
         right = fits(scenes, texts)  # (N, N)
         pictures = in_batches(pair.embed_pictures, scaled(compose(scenes)))
         said = in_batches(pair.embed_texts, pair.text.tokenizer(texts))
