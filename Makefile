@@ -1,5 +1,5 @@
 # make lab    opens the course in JupyterLab        (ARGS="--no-browser --port=8899" passes through)
-# make test   checks it: lint, every test, every notebook from top to bottom; make check, the quick tests alone
+# make test   checks it: lint, every test, in two processes, every notebook from top to bottom; make check, the quick tests
 #
 # Both install what they need into .venv first, once, and again only when the lists of packages change. On Linux,
 # PyTorch is the build for the CPU unless there is an NVIDIA card; TORCH=cpu or TORCH=cuda chooses.
@@ -25,7 +25,12 @@ lab: .venv/lab
 test: .venv/test
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
+ifeq ($(strip $(ARGS)),)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -o addopts="--durations=5 -rs" -n 2 --dist worksteal tests
+	$(BIN)/python -m pytest notebooks
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 # The quick loop: lint, and the tests that take no seconds each; no notebooks, nothing built again.
 check: .venv/test

@@ -18,12 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from IPython import get_ipython
-from IPython.display import display
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from course_lib.denoisers import NetDenoiser
 from course_lib.forward import add_noise, noise_like
@@ -38,6 +35,7 @@ from course_lib.support.arguments import (
     require_whole_number,
 )
 from course_lib.support.files import CourseFileError, atomic_write
+from course_lib.support.progress_bar import bar
 from course_lib.support.seeds import generator_for
 from course_lib.support.weights import misfit
 
@@ -269,36 +267,13 @@ def with_progress(training: Iterator[TrainStep], state: TrainState, steps: int, 
     """Pass on the steps of ``train``, with a bar that shows the loss, pictures a second and the time left."""
     require_count("steps", steps, at_least=0)
     require_count("batch_size", batch_size)
-    done = state.step * batch_size
     smoothed = None
-    looks = {"unit": " pictures", "unit_scale": True, "mininterval": 1.0, "ncols": 100}
-    with tqdm(total=steps * batch_size, initial=done, file=_NotebookLine.where_it_is_one(), **looks) as bar:
+    with bar(total=steps * batch_size, initial=state.step * batch_size, unit=" pictures", unit_scale=True) as shown:
         for trained in training:
             smoothed = trained.loss if smoothed is None else 0.98 * smoothed + 0.02 * trained.loss
-            bar.set_postfix(step=trained.step, loss=f"{smoothed:.4f}", refresh=False)
-            bar.update(batch_size)
+            shown.set_postfix(step=trained.step, loss=f"{smoothed:.4f}", refresh=False)
+            shown.update(batch_size)
             yield trained
-
-
-class _NotebookLine:
-    """Where a bar writes to in a notebook: one line, which is replaced. On stderr, a saved notebook keeps all states of it."""
-
-    encoding = "utf-8"  # tqdm asks before it draws blocks
-
-    def __init__(self) -> None:
-        self._shown = display({"text/plain": ""}, raw=True, display_id=True)
-
-    @classmethod
-    def where_it_is_one(cls) -> "_NotebookLine | None":
-        """None outside of notebooks, which means stderr."""
-        return cls() if hasattr(get_ipython(), "kernel") else None
-
-    def write(self, text: str) -> None:
-        if line := text.strip():
-            self._shown.update({"text/plain": line}, raw=True)
-
-    def flush(self) -> None:
-        pass
 
 
 @contextmanager

@@ -7,7 +7,8 @@ Three ways, each in a kernel of its own:
     solved    from top to bottom, with every answer that the notebook shows pasted in place of its stub
 
 In each of them no cell may stop with an error, and a cell that runs again must print what it printed before (a check that
-runs again without its stub says that there is nothing to check); with the answers pasted, every check must say "Right".
+runs again without its stub says that there is nothing to check); with the answers pasted, every check must say "Right", and
+every function that was checked must be called by a cell below.
 Takes minutes a notebook; exits with status 1 if something broke.
 """
 
@@ -31,8 +32,37 @@ from course_lib.classroom.checks import show_answer
 
 WAYS = ("twice", "upwards", "solved")
 PRINTS_SECONDS = re.compile(
-    r"\bclock\(\)|\bmilliseconds\b|\bwith_progress\b"
+    r"\bclock\(\)|\bmilliseconds\b|\bprogress_bar\b|\bwith_progress\b"
 )  # in a cell's source: never the same again
+
+
+# In the kernel, after a check: the function that it handed back counts from here on how often it is called.
+MARK = """
+import functools as _functools
+
+_calls = globals().get("_calls", {{}})
+
+
+def _marked(function, name):
+    @_functools.wraps(function)
+    def marked(*arguments, **named):
+        _calls[name] += 1
+        return function(*arguments, **named)
+
+    _calls[name] = 0
+    return marked
+
+
+{name} = _marked({name}, "{name}")
+"""
+UNCALLED = "print(*[name for name, count in _calls.items() if count == 0])"
+
+
+def run_in_kernel(client: NotebookClient, notebook: nbformat.NotebookNode, source: str) -> str:
+    """What a cell that is not the notebook's prints."""
+    notebook.cells.append(nbformat.v4.new_code_cell(source))
+    client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
+    return printed(notebook.cells[-1])
 
 
 def shown_answer(exercise_id: str) -> str:
@@ -78,17 +108,21 @@ def problems(path: Path, way: str) -> Iterator[str]:
                     return
                 if way == "solved" and cell.id.endswith("-check") and "✓ Right" not in printed(cell):
                     yield f"{when} does not accept the answer that is shown: {printed(cell)}"
+                if way == "solved" and cell.id.endswith("-check") and not cell.source.startswith("find_the_bug"):
+                    run_in_kernel(client, notebook, MARK.format(name=cell.source.split(" = ")[0]))
                 before, now = first.setdefault(cell.id, printed(cell)), printed(cell)
                 # Above its stub's new run, a check finds the course's own function and says so.
                 open_twice = before.startswith("○ Not attempted yet") and now.startswith("○ Nothing to check")
                 if before != now and not open_twice and not PRINTS_SECONDS.search(cell.source):
                     yield f"{when} prints\n{now}but before it printed\n{before}"
             if way == "twice":
-                notebook.cells.append(nbformat.v4.new_code_cell(IN_KERNEL))
                 try:
-                    client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
+                    run_in_kernel(client, notebook, IN_KERNEL)
                 except CellExecutionError as error:
                     yield f"{path.stem}, {way}, {which}: a control does not answer: {error.evalue}"
+        if way == "solved" and any(cell.id.endswith("-check") for _, cell in code):
+            for name in run_in_kernel(client, notebook, UNCALLED).split():
+                yield f"{path.stem}, {way}: {name} is checked, and then never called"
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ import torch
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
-from course_lib.classroom.plots import SHARP, draw_pictures, pick, show
+from course_lib.classroom.plots import SHARP, draw_pictures, pick, show, show_film
 from course_lib.classroom.progress import progress
 from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
 from course_lib.classroom.widgets import explore, explorer
@@ -78,6 +79,62 @@ def test_titles_of_any_length_are_whole_and_the_pictures_keep_their_size(rows, c
     assert ax.get_window_extent().width == pytest.approx(2 * size * fig.dpi)
     assert ax.get_window_extent().height == pytest.approx(2 * size * fig.dpi)
     plt.close(fig)
+
+
+def film_of(values, shown):
+    figures = [draw_pictures(torch.full((1, 1, 4, 4), value), columns=1) for value in values]
+    show_film(figures, alt="a picture that gets brighter")
+    return shown[-1]["text/html"]
+
+
+def test_a_film_moves_and_has_its_last_moment_as_a_still(shown):
+    html = film_of([-1.0, 0.0, 1.0], shown)
+    still, film = (
+        Image.open(io.BytesIO(base64.b64decode(data))) for data in re.findall(r"data:image/webp;base64,([^\"]+)", html)
+    )
+    assert film.n_frames == 3
+    assert film.info["loop"] == 0
+    middle = (film.width // 2, film.height // 2)
+    brightness = []
+    for frame in range(3):
+        film.seek(frame)
+        brightness.append(film.convert("L").getpixel(middle))
+    assert np.diff(brightness).min() > 50
+    assert getattr(still, "n_frames", 1) == 1
+    assert abs(still.convert("L").getpixel(middle) - brightness[-1]) < 5
+    assert "prefers-reduced-motion" in html
+    assert '<img alt="a picture that gets brighter"' in html
+    assert not plt.get_fignums()
+
+
+def test_a_film_of_one_moment_or_of_several_sizes_is_refused(shown):
+    with pytest.raises(ValueError, match="takes two figures at least, but got 1"):
+        film_of([0.0], shown)
+    figures = [draw_pictures(torch.zeros(1, 1, 4, 4), columns=1, size=size) for size in (1.0, 2.0)]
+    with pytest.raises(ValueError, match="must have one size"):
+        show_film(figures, alt="two pictures of two sizes")
+
+
+def test_each_picture_has_its_caption_above_it_in_lines_that_fit():
+    captions = ["one", "a caption that is far too long for one line", "three", "four"]
+    fig = draw_pictures(torch.zeros(4, 3, 8, 8), columns=2, captions=captions, size=1.0)
+    fig.canvas.draw()
+    ax = fig.axes[0]
+    assert [text.get_text().replace("\n", " ") for text in ax.texts] == captions
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    canvas = ax.images[0].get_array()
+    tops = [int(text.get_position()[1]) for text in ax.texts]
+    assert tops[0] == tops[1] < tops[2] == tops[3]
+    for text, top in zip(ax.texts, tops, strict=True):
+        column = int(text.get_position()[0])
+        assert canvas[top, column].max() == 1, "the caption stands on white"
+        assert canvas[top + 4, column].max() < 1, "and its picture follows below it"
+
+
+def test_captions_that_do_not_match_the_pictures_are_refused():
+    with pytest.raises(ValueError, match="captions must hold one for each of the 4 pictures, but got 3"):
+        draw_pictures(torch.zeros(4, 3, 8, 8), captions=["a", "b", "c"])
 
 
 def test_colour_pictures_keep_their_colours():

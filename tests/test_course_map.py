@@ -33,13 +33,20 @@ def test_the_readme_lists_the_notebooks_that_are_there():
 # --- from one to the next ---------------------------------------------------------------------------------------------
 
 
+def short(path):
+    """A notebook's number and first word or two: "02 Training"."""
+    return re.sub(r" · ([^:,]+).*", r" \1", heading(path))
+
+
 @each_notebook
-def test_links_at_the_top_and_at_the_foot_lead_to_the_notebooks_before_and_after(path):
+def test_the_top_says_where_one_is_in_the_course_and_the_foot_leads_on(path):
+    line = [f"**{short(each)}**" if each == path else f"[{short(each)}]({each.name})" for each in NOTEBOOKS]
+    assert (cells(path)[1].id, cells(path)[1].source) == ("links-top", " · ".join(line))
     place = NOTEBOOKS.index(path)
     links = [f"[← {heading(before)}]({before.name})" for before in NOTEBOOKS[:place][-1:]]
+    links += ["[Contents](00_start_here.ipynb)"] if place else []
     links += [f"[{heading(after)} →]({after.name})" for after in NOTEBOOKS[place + 1 :][:1]]
-    for cell, name in ((cells(path)[1], "links-top"), (cells(path)[-1], "links-foot")):
-        assert (cell.id, cell.source) == (name, " | ".join(links))
+    assert (cells(path)[-1].id, cells(path)[-1].source) == ("links-foot", " | ".join(links))
 
 
 def named_notebooks(text):
@@ -96,7 +103,14 @@ def test_every_column_of_a_table_has_a_heading(path):
 
 # --- times ------------------------------------------------------------------------------------------------------------
 
-MINUTES = {"ten minutes": 10, "half an hour": 30, "an hour": 60, "an hour and a half": 90, "two hours": 120}
+MINUTES = {
+    "ten minutes": 10,
+    "half an hour": 30,
+    "an hour": 60,
+    "an hour and a half": 90,
+    "two hours": 120,
+    "two and a half hours": 150,
+}
 
 
 def times(path):

@@ -4,6 +4,7 @@ import ast
 import linecache
 import re
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 import nbformat
@@ -18,6 +19,7 @@ from course_lib.classroom.ticks import progress_file
 TOP = Path(__file__).parents[1]
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
 TEACHING = [path for path in NOTEBOOKS if path.stem != "10_practice"]  # which asks, and teaches nothing new
+FOLDED = re.compile(r"^<details><summary>Show answer</summary>\n\n(?:.|\n)+?\n\n</details>\n")
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_teaching_notebook = pytest.mark.parametrize("path", TEACHING, ids=lambda path: path.stem)
 
@@ -61,7 +63,8 @@ def test_every_figure_has_alternative_text_and_a_sentence_on_what_to_notice(path
                 assert alt, cell.id
                 assert len(alt[1].split()) >= 8, f"{cell.id}: {alt[1]}"
                 assert following.cell_type == "markdown", cell.id
-                assert following.source.lstrip().startswith("**Notice:**"), following.id
+                said = FOLDED.sub("", following.source, count=1).lstrip()  # what was predicted stands before it
+                assert said.startswith("**Notice:**"), following.id
     assert figures >= 3
 
 
@@ -85,6 +88,45 @@ def test_asks_for_predictions_and_asserts_its_claims(path):
     assert any("**Predict before you run:**" in cell.source for cell in cells(path, "markdown"))
     trees = [ast.parse(cell.source) for cell in cells(path, "code")]
     assert any(isinstance(node, ast.Assert) for tree in trees for node in ast.walk(tree))
+
+
+@each_teaching_notebook
+def test_what_is_to_be_predicted_is_out_of_sight_until_its_cell_runs(path):
+    """JupyterLab and Colab fold outputs away by the cell's own metadata, and show them when it runs."""
+    all_cells = nbformat.read(path, as_version=4).cells
+    for place, cell in enumerate(all_cells):
+        if cell.cell_type == "markdown" and "**Predict before you run:**" in cell.source:
+            following = list(takewhile(lambda each: each.cell_type == "code", all_cells[place + 1 :]))
+            shown = [each for each in following if each.outputs and "progress_bar(" not in each.source]
+            assert shown, cell.id
+            for each in shown:
+                assert each.metadata.get("collapsed"), each.id
+                assert each.metadata.jupyter.outputs_hidden, each.id
+            for each in following:  # a claim or an alternative text would give it away
+                assert is_folded(each) or not re.search(r"\bassert\b|\balt=", each.source), each.id
+
+
+def is_folded(cell):
+    """Whether JupyterLab and Colab show nothing of a cell's source but its first line, a title."""
+    return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
+
+
+@each_notebook
+def test_a_cell_that_is_folded_says_in_its_first_line_what_it_holds(path):
+    for cell in cells(path, "code"):
+        assert is_folded(cell) == (cell.metadata.get("cellView") == "form") == cell.source.startswith("# @title "), (
+            cell.id
+        )
+        if is_folded(cell):
+            assert re.match(r"# @title [A-Z].{5,78}\n", cell.source), cell.id
+
+
+@each_notebook
+def test_nothing_in_a_cell_is_for_the_tools_alone(path):
+    for cell in cells(path, "code"):
+        assert "NBVAL" not in cell.source, cell.id
+        broken = [line for line in cell.source.splitlines() if re.match(r"\s*[)\]}]+[^#]*#", line)]
+        assert not broken, f"{cell.id}: a comment after a closing bracket: {broken[0]}"
 
 
 @each_notebook
@@ -112,9 +154,10 @@ def test_links_lead_somewhere(path):
 
 @each_notebook
 def test_short_cells(path):
-    lengths = sorted(len(cell.source.splitlines()) for cell in cells(path, "code")[1:])
+    lengths = sorted(len(cell.source.splitlines()) for cell in cells(path, "code") if not is_folded(cell))
     assert lengths[len(lengths) // 2] <= 16
     assert lengths[-1] <= 45
+    assert max(len(cell.source.splitlines()) for cell in cells(path, "code") if cell.id != "imports") <= 45
 
 
 @each_notebook
@@ -235,8 +278,8 @@ def test_each_exercise_stands_in_its_notebook_with_all_its_parts(exercise):
     assert check.source.splitlines()[0] == f'{written.name} = check("{exercise.id}")'
     assert (solution.name, ast.unparse(solution.args)) == (written.name, ast.unparse(written.args))
     assert "○ Not attempted yet" in check.outputs[0].text
-    assert parts[f"{name}-help"].source == f'hints("{exercise.id}")\nshow_answer("{exercise.id}")'
-    assert exercise.why in parts[f"{name}-help"].outputs[-1].data["text/markdown"]
+    assert check.source.endswith(f'\nhints("{exercise.id}")\nshow_answer("{exercise.id}")')
+    assert exercise.why in check.outputs[-1].data["text/markdown"]
     # Lasting ids and points in the metadata: what hands out and grades the notebooks reads them there.
     assert stub.metadata.exercise == {"id": exercise.id, "role": "answer"}
     assert check.metadata.exercise == {"id": exercise.id, "role": "check", "points": exercise.points}
@@ -265,6 +308,22 @@ def notebook_at(exercise):
 
 
 @each_exercise
+def test_what_a_learner_writes_is_used_below_and_a_bug_hunts_test_is_run(exercise):
+    """``make rerun ARGS="--ways solved"`` sees each of them called."""
+    (path,) = (path for path in NOTEBOOKS if path.stem.startswith(exercise.id[:2]))
+    code, part, name = cells(path, "code"), f"exercise-{exercise.id.replace('.', '-')}", exercise.solution.__name__
+    (place,) = [number for number, cell in enumerate(code) if cell.id == f"{part}-check"]
+    if isinstance(exercise, BugHunt):
+        assert "The test lets " in code[place].outputs[0].text
+        calls = [node for node in ast.walk(ast.parse(code[place].source)) if isinstance(node, ast.Call)]
+        assert any(ast.unparse(call).startswith(f"run_test({name}, ") for call in calls)
+    else:
+        below = [node for cell in code[place + 1 :] for node in ast.walk(ast.parse(cell.source))]
+        used = [node for node in below if isinstance(node, ast.Name) and node.id == name]
+        assert any(isinstance(node.ctx, ast.Load) for node in used), name
+
+
+@each_exercise
 def test_the_shown_answer_pasted_into_its_notebook_passes_its_check(exercise, own_progress, shown, capsys):
     names, _, check = notebook_at(exercise)
     show_answer(exercise.id)
@@ -289,10 +348,10 @@ def test_cells_run_twice_or_bottom_up_are_told_nothing_false_and_record_nothing(
     assert not progress_file().exists()
 
 
-def test_exercises_stand_in_the_order_of_their_numbers_three_to_six_and_one_bug_hunt_a_notebook():
+def test_exercises_stand_in_the_order_of_their_numbers_three_to_eight_and_one_bug_hunt_a_notebook():
     for path in TEACHING[1:]:
         numbers = [cell.metadata.exercise.id for cell in cells(path, "code") if cell.id.endswith("-check")]
         own = [each for each in EXERCISES.values() if each.id.startswith(path.stem[:2])]
         assert numbers == [each.id for each in own]
-        assert 3 <= len([each for each in own if isinstance(each, Exercise)]) <= 6
+        assert 3 <= len([each for each in own if isinstance(each, Exercise)]) <= 8
         assert len([each for each in own if isinstance(each, BugHunt)]) == 1

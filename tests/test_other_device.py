@@ -278,8 +278,14 @@ def test_many_pictures_come_back_to_the_cpu(other_device):
 # --- the shown answers ------------------------------------------------------------------------------------------------
 
 
+# The training loop makes no tensor of its own, and its optimiser would step the weights that are here.
+MAKES_NO_TENSOR = ("02.2",)
+
+
 @pytest.mark.parametrize(
-    "exercise", [each for each in EXERCISES.values() if isinstance(each, Exercise)], ids=lambda each: each.id
+    "exercise",
+    [each for each in EXERCISES.values() if isinstance(each, Exercise) and each.id not in MAKES_NO_TENSOR],
+    ids=lambda each: each.id,
 )
 def test_a_shown_answer_runs_on_the_other_device(exercise, own_progress):
     names, _, _ = notebook_at(exercise)

@@ -58,7 +58,7 @@ def asked_in(notebook):
 
 def shown_by(cells, call):
     """The Markdown that the cell with this call has shown, as saved."""
-    (cell,) = [cell for cell in cells if cell.source.strip() == call]
+    (cell,) = [cell for cell in cells if call in cell.source.splitlines()]
     return "\n".join(
         output.data["text/markdown"] for output in cell.outputs if "text/markdown" in output.get("data", {})
     )

@@ -72,6 +72,24 @@ def check(exercise_id: str, answer: Callable | None = None) -> Callable:
     return answer if status == "done" else exercise.solution
 
 
+def run_test(test: Callable, function: Callable, name: str) -> None:
+    """Run the test of a bug hunt on a function that it was not written for, and say what it makes of it.
+
+    Args:
+        test: what ``check`` handed back.
+        function: takes what the broken version takes.
+        name: what the function is called in the sentence.
+    """
+    try:
+        test(function)
+    except AssertionError as refused:
+        say(f"The test refuses {name}: {refused}")
+    except Exception as error:
+        say(f"The test stops at {name}: {describe(error)}")
+    else:
+        say(f"The test lets {name} pass.")
+
+
 def hints(exercise_id: str) -> None:
     """The hints of an exercise, folded: each opens the way to the next."""
     exercise = find(exercise_id)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 FIRST_CELL = """\
-# Finds the course, or installs it on Colab.
+# @title Find the course, or install it on Colab
 import importlib.util
 import os
 import subprocess

@@ -168,8 +168,13 @@ def require_kind(result: Any, expected: Any) -> None:
             )
 
 
-def _copy(value: Any) -> Any:
-    """A copy whose tensors share no memory with the original; a generator's copy draws the same numbers."""
+def _copy(value: Any, memo: dict | None = None) -> Any:
+    """A copy whose tensors share no memory with the original; a generator's copy draws the same numbers.
+
+    Args:
+        memo: what has been copied already, so that the copy of an optimiser steps the copy of its network.
+    """
+    memo = {} if memo is None else memo
     if isinstance(value, Tensor):
         return value.clone()
     if isinstance(value, torch.Generator):
@@ -178,13 +183,13 @@ def _copy(value: Any) -> Any:
         return generator
     if isinstance(value, NoiseSchedule):
         return NoiseSchedule(value.alpha_bar.clone())
-    if isinstance(value, nn.Module):
-        return copy.deepcopy(value)
+    if isinstance(value, nn.Module | torch.optim.Optimizer):
+        return copy.deepcopy(value, memo)
     if isinstance(value, tuple):
-        parts = [_copy(part) for part in value]
+        parts = [_copy(part, memo) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if isinstance(value, list):
-        return [_copy(part) for part in value]
+        return [_copy(part, memo) for part in value]
     return value
 
 

@@ -1,13 +1,14 @@
 """Figures that everybody can read: colours that colour-blind readers can tell apart, and a text for those who cannot see them.
 
-A notebook draws with matplotlib as usual and ends with ``show(fig, alt="…")``.
+A notebook draws with matplotlib as usual and ends with ``show(fig, alt="…")``, or ``show_film`` where motion is the point.
 """
 
 import base64
 import html
 import io
 import math
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,6 +31,8 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = (
     "#666666",
 )
 
+CAPTION = 8  # points: the size of the letters above single pictures
+HELD = 1500  # milliseconds that a film stands still at its end
 SHARP = 2  # pixels of a figure's file to one of the page, as today's screens have them
 
 STYLE = {
@@ -73,6 +76,35 @@ def figure_html(fig: Figure, alt: str) -> str:
     return img_tag(to_webp(fig), alt, width, height)
 
 
+def show_film(figures: Iterable[Figure], alt: str, seconds: float = 4.0) -> None:
+    """Show figures of one size one after the other, again and again; on paper, and for whoever wants no motion, the last.
+
+    Args:
+        figures: the moments, two at least; each is closed before the next is asked for, so that a generator will do.
+        alt: what moves, and where to.
+        seconds: that all moments but the last take together; the last is held for a moment.
+
+    Raises:
+        ValueError: if there are fewer than two figures, if they differ in size, or if alt says nothing.
+    """
+    require_between("seconds", seconds, 0, math.inf)
+    if len(alt.split()) < 4:
+        raise ValueError(f"alt must say in a sentence what the film shows, but got {alt!r}.")
+    frames = [_rendered(fig, fig.dpi) for fig in figures]
+    if len(frames) < 2:
+        raise ValueError(f"a film takes two figures at least, but got {len(frames)}.")
+    sizes = {frame.size for frame in frames}
+    if len(sizes) > 1:
+        raise ValueError(f"the figures of a film must have one size, but got {len(sizes)}.")
+    film = io.BytesIO()
+    times = [round(1000 * seconds / (len(frames) - 1))] * (len(frames) - 1) + [HELD]
+    frames[0].save(film, "webp", save_all=True, append_images=frames[1:], duration=times, loop=0, quality=65, method=6)
+    still = base64.b64encode(packed(frames[-1])).decode()
+    instead = f'<source media="print, (prefers-reduced-motion: reduce)" srcset="data:image/webp;base64,{still}">'
+    moving = img_tag(film.getvalue(), alt, *frames[-1].size)
+    show_html(f"<picture>{instead}{moving}</picture>", plain=f"[Film: {alt}]")
+
+
 def img_tag(webp: bytes, alt: str, width: float, height: float, onload: str = "") -> str:
     """A picture as HTML, so large on the page; ``onload`` is script that runs once it is there.
 
@@ -87,10 +119,15 @@ def img_tag(webp: bytes, alt: str, width: float, height: float, onload: str = ""
 
 def to_webp(fig: Figure) -> bytes:
     """The figure as the bytes of a WebP file; it is closed."""
+    return packed(_rendered(fig, SHARP * fig.dpi))
+
+
+def _rendered(fig: Figure, dpi: float) -> Image.Image:
+    """The figure as a picture; it is closed."""
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=SHARP * fig.dpi, pil_kwargs={"compress_level": 1})
+    fig.savefig(buffer, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
     plt.close(fig)
-    return packed(Image.open(buffer))
+    return Image.open(buffer).convert("RGB")
 
 
 def packed(image: Image.Image) -> bytes:
@@ -111,6 +148,7 @@ def draw_pictures(
     size: float = 0.8,
     low: float | None = None,
     high: float | None = None,
+    captions: Sequence[str] = (),
 ) -> Figure:
     """Many small pictures on a grid, row by row: a film strip when a row is a time line.
 
@@ -122,6 +160,7 @@ def draw_pictures(
         size: of a picture, in inches.
         low, high: the values drawn as black and as white: -1 and 1, or 0 and 255 for uint8, unless given. What lies
             outside is clipped.
+        captions: above each picture its own, such as its prompt, in lines that fit; none unless given.
 
     Returns:
         The figure, to be handed to ``show``.
@@ -135,21 +174,34 @@ def draw_pictures(
     pictures = _as_batch(pictures)
     n, _, H, W = pictures.shape
     rows = -(-n // columns)
+    if captions and len(captions) != n:
+        raise ValueError(f"captions must hold one for each of the {n} pictures, but got {len(captions)}.")
+    # As much room above a row of pictures as its longest caption takes, in pixels of the canvas.
+    letters = max(6, round(size * 72 / (0.62 * CAPTION)))  # that fit beside each other
+    texts = [textwrap.fill(caption, letters) for caption in captions]
+    heights = [len(text.splitlines()) for text in texts]  # of an empty one 0
+    lines = [max(heights[i : i + columns]) for i in range(0, n, columns)] if texts else []
+    line = math.ceil(1.25 * CAPTION / 72 / size * W)  # one of them
+    above = [line * count for count in lines] or [0] * rows
+    tops = [i * (H + gap) + sum(above[: i + 1]) for i in range(rows)]  # of the rows of pictures
     if low is None or high is None:
         black, white = _range_of(pictures)
         low, high = (black if low is None else low), (white if high is None else high)
     scaled = (pictures.detach().cpu().double() - low) / (high - low)
     tiles = scaled.clamp(0, 1).permute(0, 2, 3, 1).numpy()  # (N, H, W, C)
-    canvas = np.ones((rows * (H + gap) - gap, columns * (W + gap) - gap, tiles.shape[-1]))
+    canvas = np.ones((rows * (H + gap) - gap + sum(above), columns * (W + gap) - gap, tiles.shape[-1]))
     for i, tile in enumerate(tiles):
-        y, x = i // columns * (H + gap), i % columns * (W + gap)
+        y, x = tops[i // columns], i % columns * (W + gap)
         canvas[y : y + H, x : x + W] = tile
     width, height = columns * size, columns * size * canvas.shape[0] / canvas.shape[1]
     fig = plt.figure(figsize=(width, height), layout="none")
     ax = fig.add_axes((0, 0, 1, 1))
     ax.imshow(canvas.squeeze(-1) if tiles.shape[-1] == 1 else canvas, vmin=0, vmax=1, interpolation="nearest")
     ax.set_xticks([W / 2 + i * (W + gap) for i in range(len(column_titles))], column_titles)
-    ax.set_yticks([H / 2 + i * (H + gap) for i in range(len(row_titles))], row_titles)
+    ax.set_yticks([H / 2 + tops[i] for i in range(len(row_titles))], row_titles)
+    for i, text in enumerate(texts):
+        x, y = W / 2 + i % columns * (W + gap), tops[i // columns] - 0.35 * line
+        ax.text(x, y, text, ha="center", va="baseline", fontsize=CAPTION, linespacing=1.1)
     ax.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     ax.grid(False)
     ax.spines[:].set_visible(False)

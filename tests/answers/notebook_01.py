@@ -241,207 +241,376 @@ def root_of_a_number_by_torch(x_prev, beta, eps):
     return torch.sqrt(1 - beta) * x_prev + torch.sqrt(beta) * eps
 
 
-# --- 01.2 what is left after t steps: right ---------------------------------------------------------------------------
+# --- 01.2 many steps as one: right ------------------------------------------------------------------------------------
 
 
 @right("01.2")
-def alpha_bar_by_loop(beta):
-    left, out = 1.0, []
-    for b in beta.tolist():
-        left *= 1 - b
-        out.append(left)
-    return torch.tensor(out, dtype=beta.dtype)
+def share_kept_by_loop(beta, s, t):
+    kept = 1.0
+    for i in range(s + 1, t + 1):
+        kept = kept * (1 - beta[i])
+    return 1 - kept
 
 
 @right("01.2")
-def alpha_bar_by_logarithm(beta):
-    return torch.exp(torch.cumsum(torch.log1p(-beta), 0))
+def quotient_of_running_products(beta, s, t):
+    alpha_bar = torch.cumprod(1 - beta, dim=0)
+    return 1 - alpha_bar[t] / alpha_bar[s]
 
 
 @right("01.2")
-def running_product(beta):
-    return torch.cumprod(1 - beta, 0)
+def noise_that_comes_in_between(beta, s, t):
+    noise = 1 - (1 - beta).cumprod(0)
+    return (noise[t] - noise[s]) / (1 - noise[s])
 
 
 @right("01.2")
-def running_product_by_name(beta):
-    keep = beta.neg().add(1)
-    return keep.cumprod(dim=-1)
+def by_summed_logarithms(beta, s, t):
+    return -torch.expm1(torch.log1p(-beta[s + 1 : t + 1]).sum())
 
 
 @right("01.2")
-def step_by_step_in_place(beta):
-    out = 1 - beta
-    for t in range(1, len(out)):
-        out[t] = out[t] * out[t - 1]
-    return out
+def by_difference_of_logarithms(beta, s, t):
+    log_alpha_bar = (1 - beta).double().log().cumsum(0)
+    return (1 - torch.exp(log_alpha_bar[t] - log_alpha_bar[s])).to(beta.dtype)
 
 
 @right("01.2")
-def product_up_to_each(beta):
-    return torch.stack([torch.prod(1 - beta[: t + 1]) for t in range(len(beta))])
+def reduced(beta, s, t):
+    return 1 - functools.reduce(operator.mul, (1 - beta[s + 1 : t + 1]).unbind())
 
 
 @right("01.2")
-def by_accumulate(beta):
-    return torch.stack(list(itertools.accumulate((1 - beta).unbind(), operator.mul)))
+def two_at_a_time(beta, s, t):
+    return functools.reduce(lambda a, b: a + b - a * b, [beta[i] for i in range(s + 1, t + 1)])
 
 
 @right("01.2")
-def product_through_numpy(beta):
-    return torch.from_numpy(np.cumprod(1 - beta.numpy()))
+def last_of_accumulated(beta, s, t):
+    *_, kept = itertools.accumulate(
+        beta[s + 1 : t + 1], lambda left, b: left - left * b, initial=torch.ones(()).to(beta)
+    )
+    return 1 - kept
 
 
 @right("01.2")
-def by_summed_logarithms(beta):
-    return (1 - beta).double().log().cumsum(0).exp().to(beta.dtype)
+def step_by_recursion(beta, s, t):
+    if t == s + 1:
+        return beta[t]
+    before = step_by_recursion(beta, s, t - 1)
+    return (1 - beta[t]) * before + beta[t]
 
 
 @right("01.2")
-def recursively(beta):
-    if len(beta) == 1:
-        return 1 - beta
-    before = recursively(beta[:-1])
-    return torch.cat([before, before[-1:] * (1 - beta[-1:])])
+def halves_by_recursion(beta, s, t):
+    if t - s == 1:
+        return beta[t].clone()
+    middle = (s + t) // 2
+    early, late = halves_by_recursion(beta, s, middle), halves_by_recursion(beta, middle, t)
+    return 1 - (1 - early) * (1 - late)
 
 
 @right("01.2")
-def into_new_zeros(beta):
-    alpha_bar = beta.new_zeros(beta.shape)
-    left = 1
-    for t, b in enumerate(beta):
-        left = left * (1 - b)
-        alpha_bar[t] = left
-    return alpha_bar
+def torch_prod_of_a_narrow_view(beta, s, t):
+    return torch.sub(1, torch.prod(torch.rsub(beta.narrow(0, s + 1, t - s), 1), dim=0))
 
 
 @right("01.2")
-def from_the_second_on(beta):
-    return torch.cat([1 - beta[:1], (1 - beta[0]) * (1 - beta[1:]).cumprod(0)])
+def product_by_numpy(beta, s, t):
+    return torch.tensor(1 - np.prod(1 - beta.numpy()[s + 1 : t + 1]), dtype=beta.dtype)
 
 
 @right("01.2")
-def what_each_step_loses(beta):
-    left = torch.ones((), dtype=beta.dtype)
-    kept = []
-    for b in beta:
-        left = left - b * left
-        kept.append(left)
-    return torch.stack(kept)
+def product_of_python_numbers(beta, s, t):
+    return torch.tensor(1 - math.prod(1 - b for b in beta.tolist()[s + 1 : t + 1]), dtype=beta.dtype)
 
 
 @right("01.2")
-def triangle_of_factors(beta):
-    size = len(beta)
-    upto = torch.ones(size, size, dtype=torch.bool).tril()
-    return torch.where(upto, 1 - beta, 1.0).prod(dim=1).to(beta)
+def variance_grown_from_nothing(beta, s, t):
+    variance = torch.zeros_like(beta[0])
+    for b in beta[s + 1 : t + 1]:
+        variance *= 1 - b
+        variance += b
+    return variance
 
 
-# --- 01.2 what is left after t steps: wrong ---------------------------------------------------------------------------
+@right("01.2")
+def signal_squared(beta, s, t):
+    signal = torch.sqrt(1 - beta)[s + 1 : t + 1].prod()
+    return 1 - signal**2
 
 
-@wrong("01.2", "added up")
-def summed_shares(beta):
-    return torch.cumsum(1 - beta, dim=0)
+@right("01.2")
+def what_remains_of_the_noise_of_each_step(beta, s, t):
+    return sum(beta[i] * (1 - beta[i + 1 : t + 1]).prod() for i in range(s + 1, t + 1))
 
 
-@wrong("01.2", "product of the betas")
-def multiplied_betas(beta):
-    return torch.cumprod(beta, dim=0)
+@right("01.2")
+def all_other_steps_masked(beta, s, t):
+    i = torch.arange(len(beta))
+    return 1 - torch.where((i > s) & (i <= t), 1 - beta, torch.ones_like(beta)).prod()
 
 
-@wrong("01.2", "each single step")
-def one_step_each(beta):
-    return torch.ones_like(beta) - beta
+@right("01.2")
+def geometric_mean_to_the_power(beta, s, t):
+    kept = statistics.geometric_mean((1 - beta[s + 1 : t + 1]).tolist())
+    return beta.new_tensor(1 - kept ** (t - s))
 
 
-@wrong("01.2", "the share of the variance")
-def product_of_signal_factors(beta):
-    return torch.cumprod(torch.sqrt(1 - beta), 0)
+@right("01.2")
+def product_of_affine_maps(beta, s, t):
+    maps = [torch.tensor([[1 - b, b], [0, 1]], dtype=beta.dtype) for b in beta[s + 1 : t + 1].tolist()]
+    return functools.reduce(torch.matmul, maps)[0, 1]
 
 
-@wrong("01.2", "exp(")
-def exponentially(beta):
-    return torch.exp(-torch.cumsum(beta, 0))
+@right("01.2")
+def backwards_on_a_copy(beta, s, t):
+    beta = beta.clone()
+    while t > s + 1:
+        beta[t - 1] += beta[t] * (1 - beta[t - 1])
+        t -= 1
+    return beta[t]
+
+
+right("01.2")(lambda beta, s, t: 1 - (1 - beta)[range(s + 1, t + 1)].prod())
+
+# --- 01.2 many steps as one: wrong ------------------------------------------------------------------------------------
+
+
+def product_kept(beta, steps):
+    return math.prod((1 - beta[i] for i in steps), start=torch.ones((), dtype=beta.dtype))
+
+
+@wrong("01.2", "betas are added up")
+def strengths_added(beta, s, t):
+    return sum(beta[i] for i in range(s + 1, t + 1))
+
+
+@wrong("01.2", "betas are added up")
+def difference_of_running_sums(beta, s, t):
+    total = torch.cumsum(beta, 0)
+    return total[t] - total[s]
+
+
+@wrong("01.2", "1 − exp(−sum of betas)")
+def by_expm1(beta, s, t):
+    return -torch.expm1(-beta[s + 1 : t + 1].sum())
+
+
+@wrong("01.2", "Step s is in it as well")
+def counted_from_s(beta, s, t):
+    return 1 - product_kept(beta, range(s, t + 1))
+
+
+@wrong("01.2", "Step t is missing")
+def range_without_its_end(beta, s, t):
+    return 1 - product_kept(beta, range(s + 1, t))
+
+
+@wrong("01.2", "one step early")
+def range_from_s_to_t(beta, s, t):
+    return 1 - product_kept(beta, range(s, t))
 
 
 @wrong("01.2", "one step late")
-def shifted(beta):
-    alpha_bar = torch.cumprod(1 - beta, 0).roll(1)
-    alpha_bar[0] = 1
-    return alpha_bar
+def beta_0_cut_off(beta, s, t):
+    strengths = beta[1:]
+    return 1 - torch.prod(1 - strengths[s + 1 : t + 1])
 
 
-@wrong("01.2", "share that is lost")
-def lost(beta):
-    return 1 - torch.cumprod(1 - beta, 0)
+@wrong("01.2", "first of the steps is missing", "step s + 1")
+def divided_by_one_too_many(beta, s, t):
+    alpha_bar = torch.cumprod(1 - beta, 0)
+    return 1 - alpha_bar[t] / alpha_bar[s + 1]
 
 
-@wrong("01.2", "runs from the last step backwards")
-def backwards(beta):
-    return (1 - beta).flip([0]).cumprod(0).flip([0])
+@wrong("01.2", "with index s − 1", "step s is in it as well")
+def divided_by_one_too_few(beta, s, t):
+    alpha_bar = [product_kept(beta, range(i + 1)) for i in range(len(beta))]
+    return 1 - alpha_bar[t] / alpha_bar[s - 1]
 
 
-@wrong("01.2", "These are squares")
-def squared(beta):
-    return torch.cumprod(1 - beta, 0) ** 2
+@wrong("01.2", "right except at s = 0")
+def running_product_without_time_zero(beta, s, t):
+    left = torch.exp(torch.log1p(-beta[1:]).cumsum(0))
+    return 1 - left[t - 1] / left[s - 1]
 
 
-@wrong("01.2", "0, 0.1, 0.5, 0.2")
-def one_minus_the_sum(beta):
-    return 1 - beta.cumsum(0)
+@wrong("01.2", "all steps from the clean picture on")
+def all_noise_at_t(beta, s, t):
+    return 1 - torch.cumprod(1 - beta, 0)[t]
 
 
-@wrong("01.2", "seven digits", "float64")
-def in_seven_digits(beta):
-    return (1 - beta.float()).cumprod(0).to(beta.dtype)
+@wrong("01.2", "share that is kept")
+def quotient_alone(beta, s, t):
+    alpha_bar = (1 - beta).cumprod(0)
+    return alpha_bar[t] / alpha_bar[s]
 
 
-@wrong("01.2", "shape should be (4,)", "()")
-def the_last_only(beta):
-    return (1 - beta).prod()
+@wrong("01.2", "multiplies the betas", "these shares multiply")
+def strengths_multiplied(beta, s, t):
+    return functools.reduce(torch.mul, beta[s + 1 : t + 1])
 
 
-@wrong("01.2", "shape should be (4,)", "(3,)")
-def first_left_out(beta):
-    return (1 - beta[1:]).cumprod(0)
+@wrong("01.2", "1 minus the product of the betas")
+def one_minus_in_the_wrong_place(beta, s, t):
+    return 1 - torch.prod(beta[s + 1 : t + 1])
 
 
-@wrong("01.2", "shape should be (4,)", "(5,)")
-def one_too_many(beta):
-    return torch.cat([torch.ones(1), (1 - beta).cumprod(0)])
+@wrong("01.2", "no roots")
+def one_minus_the_signal(beta, s, t):
+    return 1 - product_kept(beta, range(s + 1, t + 1)) ** 0.5
+
+
+@wrong("01.2", "the root of what is asked for")
+def factor_on_the_noise(beta, s, t):
+    return torch.sqrt(1 - product_kept(beta, range(s + 1, t + 1)))
+
+
+@wrong("01.2", "mean of the betas")
+def strength_on_average(beta, s, t):
+    return beta[s + 1 : t + 1].sum() / (t - s)
+
+
+@wrong("01.2", "difference of two betas")
+def beta_t_less_beta_s(beta, s, t):
+    return torch.sub(beta[t], beta[s])
+
+
+@wrong("01.2", "beta of the last step alone")
+def each_step_forgets_the_one_before(beta, s, t):
+    for i in range(s + 1, t + 1):
+        strength = 1 - (1 - beta[i])
+    return strength
+
+
+@wrong("01.2", "beta of step s + 1 alone", "return too early")
+def return_inside_the_loop(beta, s, t):
+    kept = 1.0
+    for b in beta[s + 1 : t + 1]:
+        kept = kept * (1 - b)
+        return 1 - kept
+
+
+@wrong("01.2", "difference of two shares", "divide by the share")
+def difference_of_products(beta, s, t):
+    return product_kept(beta, range(s + 1)) - product_kept(beta, range(t + 1))
+
+
+@wrong("01.2", "upside down")
+def divided_the_other_way(beta, s, t):
+    return 1 - product_kept(beta, range(s + 1)) / product_kept(beta, range(t + 1))
+
+
+@wrong("01.2", "seven digits", "calculate in float64")
+def rounded_on_the_way(beta, s, t):
+    kept = torch.tensor(1.0)
+    for b in beta[s + 1 : t + 1].tolist():
+        kept *= 1 - b
+    return (1 - kept).to(beta.dtype)
+
+
+@wrong("01.2", "seven digits", "calculate in float64")
+def kept_in_float32_only(beta, s, t):
+    return 1 - (1 - beta[s + 1 : t + 1].float()).prod().to(beta.dtype)
+
+
+@wrong("01.2", "1 whatever the betas are")
+def variance_of_one_that_stays_one(beta, s, t):
+    variance = torch.ones((), dtype=beta.dtype)
+    for b in beta[s + 1 : t + 1]:
+        variance = (1 - b) * variance + b
+    return variance
+
+
+@wrong("01.2", "to the end of the schedule")
+def to_the_end_of_the_schedule(beta, s, t):
+    return 1 - (1 - beta[s + 1 :]).prod()
+
+
+@wrong("01.2", "0, 0.1, 0.5, 0.2, 0.04, 0.04", "where 0.616 is right")
+def first_and_last_step_alone(beta, s, t):
+    return 1 - (1 - beta[s + 1]) * (1 - beta[t])
+
+
+@wrong("01.2", "0, 0.1, 0.5, 0.2, 0.04, 0.04", "is right")
+def strength_of_step_t_each_time(beta, s, t):
+    return 1 - (1 - beta[t]) ** (t - s)
+
+
+@wrong("01.2", "0, 0.1, 0.5, 0.2, 0.04, 0.04", "where 0.616 is right")
+def shares_kept_added_up(beta, s, t):
+    return 1 - (1 - beta[s + 1 : t + 1]).sum()
+
+
+@wrong("01.2", "not one single step")
+def one_step_from_the_wrong_place(beta, s, t):
+    return beta[s] if t - s == 1 else 1 - (1 - beta[s + 1 : t + 1]).prod()
+
+
+@wrong("01.2", "shape should be ()", "(2,)")
+def one_for_every_step(beta, s, t):
+    return 1 - (1 - beta[s + 1 : t + 1]).cumprod(0)
+
+
+@wrong("01.2", "shape should be ()", "(1,)")
+def a_row_of_one(beta, s, t):
+    return 1 - (1 - beta[s + 1 : t + 1]).prod(dim=0, keepdim=True)
 
 
 @wrong("01.2", "torch.Tensor", "list")
-def listed(beta):
-    return list(itertools.accumulate((1 - beta).tolist(), operator.mul))
+def a_list_of_all_steps(beta, s, t):
+    return [1 - product_kept(beta, range(s + 1, i + 1)) for i in range(s + 1, t + 1)]
+
+
+@wrong("01.2", "torch.Tensor", "float")
+def a_python_number(beta, s, t):
+    return (1 - (1 - beta[s + 1 : t + 1]).prod()).item()
+
+
+@wrong("01.2", "torch.Tensor", "float32")
+def a_numpy_number(beta, s, t):
+    return 1 - np.prod(1 - beta.numpy()[s + 1 : t + 1])
 
 
 @wrong("01.2", "dtype should be torch.float64", "float32")
-def rebuilt_without_dtype(beta):
-    return torch.tensor(list(itertools.accumulate((1 - beta).tolist(), operator.mul)))
+def made_without_a_dtype(beta, s, t):
+    return torch.tensor(1 - math.prod((1 - beta[s + 1 : t + 1]).tolist()))
 
 
 @wrong("01.2", "beta in place")
-def in_place_on_the_betas(beta):
-    return beta.neg_().add_(1).cumprod_(0)
+def turned_in_place(beta, s, t):
+    return 1 - beta[s + 1 : t + 1].neg_().add_(1).prod()
+
+
+@wrong("01.2", "beta in place")
+def in_place_through_numpy(beta, s, t):
+    kept = beta.numpy()
+    kept *= -1
+    kept += 1
+    return torch.tensor(1 - kept[s + 1 : t + 1].prod(), dtype=beta.dtype)
 
 
 @wrong("01.2", "has it a return?")
-def shown_only(beta):
-    print((1 - beta).cumprod(0), file=sys.stderr)
+def only_assigned(beta, s, t):
+    kept = (1 - beta[s + 1 : t + 1]).prod()
+    beta = 1 - kept
 
 
 @wrong("01.2", "course's own NoiseSchedule.from_beta")
-def by_the_librarys_schedule(beta):
-    return NoiseSchedule.from_beta(beta[1:]).alpha_bar.to(beta.dtype)
+def by_the_librarys_schedule(beta, s, t):
+    alpha_bar = NoiseSchedule.from_beta(beta[1:]).alpha_bar
+    return (1 - alpha_bar[t] / alpha_bar[s]).to(beta.dtype)
 
 
-@wrong("01.2", "a hundred betas")
-def the_list_of_the_first_trial(beta):
-    out = (1 - beta).cumprod(0)
-    out[4:] = 0.36
-    return out
+@wrong("01.2", "IndexError", "out of bounds")
+def one_step_beyond_the_end(beta, s, t):
+    return 1 - product_kept(beta, range(s + 1, t + 2))
+
+
+@wrong("01.2", "TypeError")
+def python_product_of_a_list(beta, s, t):
+    return 1 - torch.prod([1 - b for b in beta[s + 1 : t + 1]])
 
 
 # --- 01.3 the closed form: right --------------------------------------------------------------------------------------

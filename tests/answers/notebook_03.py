@@ -569,129 +569,121 @@ def asserts_the_bug(step):
 
 
 @right("03.3")
-def walk_by_keywords(denoiser, x, times, rule):
+def walk_by_keywords(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times):
-        now = Step(t=t, x=x, pred=denoiser(x, t))
-        x = rule(schedule=denoiser.schedule, now=now, s=s, previous=None, generator=None)
+        now = Step(t=t, x=x, pred=denoiser(x, t, cond))
+        x = rule(schedule=denoiser.schedule, now=now, s=s, previous=None, generator=generator)
     return x
 
 
 @right("03.3")
-def draw_by_index(denoiser, x, times, rule):
+def draw_by_index(denoiser, x, times, rule, cond, generator):
     for i in range(len(times) - 1):
-        pred = denoiser(x, times[i])
-        x = rule(denoiser.schedule, Step(times[i], x, pred), times[i + 1], None, None)
+        pred = denoiser(x, times[i], cond)
+        x = rule(denoiser.schedule, Step(times[i], x, pred), times[i + 1], None, generator)
     return x
 
 
 @right("03.3")
-def draw_recursively(denoiser, x, times, rule):
+def draw_recursively(denoiser, x, times, rule, cond, generator):
     if len(times) == 1:
         return x
-    now = Step(t=times[0], x=x, pred=denoiser(x, times[0], None))
-    return draw_recursively(denoiser, rule(denoiser.schedule, now, times[1], None, None), times[1:], rule)
+    now = Step(t=times[0], x=x, pred=denoiser(x, times[0], cond))
+    return draw_recursively(
+        denoiser, rule(denoiser.schedule, now, times[1], None, generator), times[1:], rule, cond, generator
+    )
 
 
 @right("03.3")
-def loop_over_pairs(denoiser, x, times, rule):
+def loop_over_pairs(denoiser, x, times, rule, cond, generator):
     starts, ends = times[:-1], times[1:]
     for t, s in zip(starts, ends, strict=True):
-        x = rule(denoiser.schedule, Step(t=t, x=x, pred=denoiser(x, t)), s, None, None)
+        x = rule(denoiser.schedule, Step(t=t, x=x, pred=denoiser(x, t, cond)), s, None, generator)
     return x
 
 
 @right("03.3")
-def loop_by_index(denoiser, x, times, rule):
+def loop_by_index(denoiser, x, times, rule, cond, generator):
     k = 0
     while k + 1 < len(times):
-        pred = denoiser(x, times[k])
+        pred = denoiser(x, times[k], cond)
         now = Step(times[k], x, pred)
-        x = rule(denoiser.schedule, now, times[k + 1], None, None)
+        x = rule(denoiser.schedule, now, times[k + 1], None, generator)
         k += 1
     return x
 
 
 @right("03.3")
-def loop_by_reduce(denoiser, x, times, rule):
+def loop_by_reduce(denoiser, x, times, rule, cond, generator):
     def go(state, s):
         t, x = state
-        return s, rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None)
+        return s, rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator)
 
     return functools.reduce(go, times[1:], (times[0], x))[1]
 
 
 @right("03.3")
-def loop_by_recursion(denoiser, x, times, rule):
+def loop_by_recursion(denoiser, x, times, rule, cond, generator):
     t, *rest = times
     if not rest:
         return x
-    x_s = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), rest[0], None, None)
-    return loop_by_recursion(denoiser, x_s, rest, rule)
+    x_s = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), rest[0], None, generator)
+    return loop_by_recursion(denoiser, x_s, rest, rule, cond, generator)
 
 
 @right("03.3")
-def loop_on_a_copied_list(denoiser, x, times, rule):
+def loop_on_a_copied_list(denoiser, x, times, rule, cond, generator):
     left = list(times)
     now = left.pop(0)
     while left:
         then = left.pop(0)
-        x = rule(denoiser.schedule, Step(now, x, denoiser(x, now)), then, previous=None, generator=None)
+        x = rule(denoiser.schedule, Step(now, x, denoiser(x, now, cond)), then, previous=None, generator=generator)
         now = then
     return x
 
 
 @right("03.3")
-def loop_without_what_is_not_needed(denoiser, x, times, rule):
+def loop_without_what_is_not_needed(denoiser, x, times, rule, cond, generator):
     schedule = denoiser.schedule
     for t, s in pairwise(times):
-        x = rule(schedule, Step(t, x, denoiser(x, t, None)), s)
+        x = rule(schedule, Step(t, x, denoiser(x, t, cond)), s, generator=generator)
     return x
 
 
 @right("03.3")
-def loop_with_a_trail(denoiser, x, times, rule):
+def loop_with_a_trail(denoiser, x, times, rule, cond, generator):
     trail = [x.clone()]
     for i, s in enumerate(times[1:]):
-        guess = denoiser(trail[-1], times[i])
+        guess = denoiser(trail[-1], times[i], cond)
         trail.append(
-            rule(denoiser.schedule, Step(times[i], trail[-1], Prediction(guess.x_0, guess.eps)), s, None, None)
+            rule(denoiser.schedule, Step(times[i], trail[-1], Prediction(guess.x_0, guess.eps)), s, None, generator)
         )
     return trail[-1]
 
 
 @right("03.3")
-def loop_with_times_for_each_picture(denoiser, x, times, rule):
+def loop_with_times_for_each_picture(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times):
         asked = torch.full((len(x),), t)
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, asked)), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, asked, cond)), s, None, generator)
     return x
 
 
 @right("03.3")
-def loop_picture_by_picture(denoiser, x, times, rule):
-    arrived = []
-    for one in x.split(1):
-        for t, s in pairwise(times):
-            one = rule(denoiser.schedule, Step(t, one, denoiser(one, t)), s, None, None)
-        arrived.append(one)
-    return torch.cat(arrived)
-
-
-@right("03.3")
-def loop_that_asks_twice(denoiser, x, times, rule):
+def loop_that_asks_twice(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times):
-        x_0, eps = denoiser(x, t).x_0, denoiser(x, t).eps
-        x = rule(denoiser.schedule, Step(t, x, Prediction(x_0, eps)), s, None, None)
+        x_0, eps = denoiser(x, t, cond).x_0, denoiser(x, t, cond).eps
+        x = rule(denoiser.schedule, Step(t, x, Prediction(x_0, eps)), s, None, generator)
     return x
 
 
 @right("03.3")
-def loop_that_remembers(denoiser, x, times, rule):
+def loop_that_remembers(denoiser, x, times, rule, cond, generator):
     previous = None
     with torch.no_grad():
         for t, s in pairwise(times):
-            now = Step(t, x, denoiser(x, t))
-            x = rule(denoiser.schedule, now, s, previous, None)
+            now = Step(t, x, denoiser(x, t, cond))
+            x = rule(denoiser.schedule, now, s, previous, generator)
             previous = now
     return x
 
@@ -706,171 +698,187 @@ def logged(function):
 
 @right("03.3")
 @logged
-def loop_with_a_decorator(denoiser, x, times, rule):
+def loop_with_a_decorator(denoiser, x, times, rule, cond, generator):
     steps = iter(times)
     t = next(steps)
     for s in steps:
-        x, t = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None), s
+        x, t = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator), s
     return x
 
 
 right("03.3")(
-    lambda denoiser, x, times, rule: [
-        x := rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None) for t, s in pairwise(times)
+    lambda denoiser, x, times, rule, cond, generator: [
+        x := rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator) for t, s in pairwise(times)
     ][-1]
 )
 
 
 @wrong("03.3", "Another rule makes no difference")
-def loop_of_ddim_only(denoiser, x, times, rule):
+def loop_of_ddim_only(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times):
         a_s = denoiser.schedule.alpha_bar[s].item()
-        x_0, eps = denoiser(x, t)
+        x_0, eps = denoiser(x, t, cond)
         x = a_s**0.5 * x_0 + (1 - a_s) ** 0.5 * eps
     return x
 
 
 @wrong("03.3", "guess of x_0", "walk all the way")
-def loop_that_guesses(denoiser, x, times, rule):
-    pred = denoiser(x, times[0])
+def loop_that_guesses(denoiser, x, times, rule, cond, generator):
+    pred = denoiser(x, times[0], cond)
     return pred.x_0
 
 
 @wrong("03.3", "Every step starts from the first noise")
-def loop_that_forgets(denoiser, x, times, rule):
+def loop_that_forgets(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times):
-        now = Step(t, x, denoiser(x, t))
-        x_s = rule(denoiser.schedule, now, s, None, None)
+        now = Step(t, x, denoiser(x, t, cond))
+        x_s = rule(denoiser.schedule, now, s, None, generator)
     return x_s
 
 
 @wrong("03.3", "The last step is missing")
-def loop_that_stops_short(denoiser, x, times, rule):
+def loop_that_stops_short(denoiser, x, times, rule, cond, generator):
     for i in range(len(times) - 2):
-        x = rule(denoiser.schedule, Step(times[i], x, denoiser(x, times[i])), times[i + 1], None, None)
+        x = rule(denoiser.schedule, Step(times[i], x, denoiser(x, times[i], cond)), times[i + 1], None, generator)
     return x
 
 
 @wrong("03.3", "The first step is missing")
-def loop_that_starts_late(denoiser, x, times, rule):
+def loop_that_starts_late(denoiser, x, times, rule, cond, generator):
     for i in range(1, len(times) - 1):
-        x = rule(denoiser.schedule, Step(times[i], x, denoiser(x, times[i])), times[i + 1], None, None)
+        x = rule(denoiser.schedule, Step(times[i], x, denoiser(x, times[i], cond)), times[i + 1], None, generator)
     return x
 
 
 @wrong("03.3", "IndexError")
-def loop_that_runs_over_the_end(denoiser, x, times, rule):
+def loop_that_runs_over_the_end(denoiser, x, times, rule, cond, generator):
     for i in range(len(times)):
-        x = rule(denoiser.schedule, Step(times[i], x, denoiser(x, max(times[i], 1))), times[i + 1], None, None)
+        x = rule(
+            denoiser.schedule, Step(times[i], x, denoiser(x, max(times[i], 1), cond)), times[i + 1], None, generator
+        )
     return x
 
 
 @wrong("03.3", "asked only once")
-def loop_with_one_prediction(denoiser, x, times, rule):
-    guess = denoiser(x, times[0])
+def loop_with_one_prediction(denoiser, x, times, rule, cond, generator):
+    guess = denoiser(x, times[0], cond)
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(t, x, guess), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, guess), s, None, generator)
     return x
 
 
 @wrong("03.3", "asked at s")
-def loop_that_asks_ahead(denoiser, x, times, rule):
+def loop_that_asks_ahead(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, s if s > 0 else 1)), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, s if s > 0 else 1, cond)), s, None, generator)
     return x
 
 
 @wrong("03.3", "every time from the first to the last")
-def loop_through_everything(denoiser, x, times, rule):
+def loop_through_everything(denoiser, x, times, rule, cond, generator):
     t = times[0]
     while t > times[-1]:
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), t - 1, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), t - 1, None, generator)
         t -= 1
     return x
 
 
 @wrong("03.3", "The walk goes on to 0")
-def loop_down_to_zero(denoiser, x, times, rule):
+def loop_down_to_zero(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise([t for t in times if t > 0] + [0]):
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator)
     return x
 
 
 @wrong("03.3", "The walk begins at T")
-def loop_from_the_very_top(denoiser, x, times, rule):
+def loop_from_the_very_top(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise([denoiser.schedule.T, *(t for t in times if t < denoiser.schedule.T)]):
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator)
     return x
 
 
 @wrong("03.3", "Twice the same x")
-def loop_from_fresh_noise(denoiser, x, times, rule):
+def loop_from_fresh_noise(denoiser, x, times, rule, cond, generator):
     x = torch.randn_like(x)
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator)
     return x
 
 
 @wrong("03.3", "another schedule than the denoiser's")
-def loop_by_a_schedule_of_its_own(denoiser, x, times, rule):
+def loop_by_a_schedule_of_its_own(denoiser, x, times, rule, cond, generator):
     schedule = NoiseSchedule.cosine()
     for t, s in pairwise(times):
-        x = rule(schedule, Step(t, x, denoiser(x, t)), s, None, None)
+        x = rule(schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator)
     return x
 
 
 @wrong("03.3", "The Step says s")
-def loop_with_the_wrong_time_in_the_step(denoiser, x, times, rule):
+def loop_with_the_wrong_time_in_the_step(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(s, x, denoiser(x, t)), s, None, None)
+        x = rule(denoiser.schedule, Step(s, x, denoiser(x, t, cond)), s, None, generator)
     return x
 
 
 @wrong("03.3", "in place")
-def loop_that_eats_the_times(denoiser, x, times, rule):
+def loop_that_eats_the_times(denoiser, x, times, rule, cond, generator):
     while len(times) > 1:
         t = times.pop(0)
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), times[0], None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), times[0], None, generator)
     return x
 
 
 @wrong("03.3", "course's own sample")
-def loop_of_the_library(denoiser, x, times, rule):
-    return sampling.last(sampling.sample(denoiser, x, times, rule))
+def loop_of_the_library(denoiser, x, times, rule, cond, generator):
+    return sampling.last(sampling.sample(denoiser, x, times, rule, cond, generator))
 
 
 @wrong("03.3", "list")
-def loop_that_returns_all(denoiser, x, times, rule):
+def loop_that_returns_all(denoiser, x, times, rule, cond, generator):
     every = [x]
     for t, s in pairwise(times):
-        every.append(rule(denoiser.schedule, Step(t, every[-1], denoiser(every[-1], t)), s, None, None))
+        every.append(rule(denoiser.schedule, Step(t, every[-1], denoiser(every[-1], t, cond)), s, None, generator))
     return every
 
 
 @wrong("03.3", "return")
-def loop_without_a_return(denoiser, x, times, rule):
+def loop_without_a_return(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator)
 
 
 @wrong("03.3", "AttributeError")
-def loop_with_half_a_prediction(denoiser, x, times, rule):
+def loop_with_half_a_prediction(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t).x_0), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond).x_0), s, None, generator)
     return x
 
 
 @wrong("03.3", "at every time but the last")
-def loop_over_every_second_time(denoiser, x, times, rule):
+def loop_over_every_second_time(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times[::2]):
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator)
     return x
 
 
 @wrong("03.3", "do not arrive")
-def loop_that_clips(denoiser, x, times, rule):
+def loop_that_clips(denoiser, x, times, rule, cond, generator):
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None).clamp(-3, 3)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator).clamp(-3, 3)
+    return x
+
+
+@wrong("03.3", "not told cond")
+def loop_that_forgets_the_labels(denoiser, x, times, rule, cond, generator):
+    for t, s in pairwise(times):
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, generator)
+    return x
+
+
+@wrong("03.3", "use the generator that it is handed")
+def loop_with_noise_of_its_own(denoiser, x, times, rule, cond, generator):
+    for t, s in pairwise(times):
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, None)
     return x
 
 

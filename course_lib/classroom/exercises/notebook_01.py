@@ -94,103 +94,203 @@ FORWARD_STEP = Exercise(
     ),
 )
 
-# --- 01.2 what is left after t steps ----------------------------------------------------------------------------------
+# --- 01.2 many steps as one -------------------------------------------------------------------------------------------
 
 
-def alpha_bar_of(beta):
-    return (1 - beta).cumprod(dim=0)
+def wide_beta(beta, s, t):
+    return 1 - (1 - beta[s + 1 : t + 1]).prod()
 
 
-def shares_added(beta):
-    """The shares are added up, but what is left of what is left is a product."""
-    return (1 - beta).cumsum(0)
+def wide_summed(beta, s, t):
+    """The betas are added up, but what a step keeps is a share of what the step before has kept: the shares multiply."""
+    return beta[s + 1 : t + 1].sum()
 
 
-def product_of_betas(beta):
-    """This is the product of the betas: what a step keeps is 1 − beta."""
-    return beta.cumprod(0)
+def wide_by_exponential(beta, s, t):
+    """This is 1 − exp(−sum of betas): close to it for small betas, and not equal."""
+    return 1 - (-beta[s + 1 : t + 1].sum()).exp()
 
 
-def single_steps(beta):
-    """This is what each single step keeps: take the product of all steps so far."""
-    return 1 - beta
+def wide_from_s(beta, s, t):
+    """Step s is in it as well: at time s it has been taken already, and the first step to be replaced is s + 1."""
+    return 1 - (1 - beta[s : t + 1]).prod()
 
 
-def product_of_roots(beta):
-    """These are the square roots: alpha_bar is the share of the variance, and its root comes later."""
-    return (1 - beta).sqrt().cumprod(0)
+def wide_short_of_t(beta, s, t):
+    """Step t is missing: the last step to be replaced is t itself."""
+    return 1 - (1 - beta[s + 1 : t]).prod()
 
 
-def exponential_of_sum(beta):
-    """This is exp(−sum of betas): close to the product for small betas, and not equal to it."""
-    return (-beta.cumsum(0)).exp()
+def wide_one_early(beta, s, t):
+    """The slice is one step early: the steps from s to t are s + 1 … t."""
+    return 1 - (1 - beta[s:t]).prod()
 
 
-def one_step_late(beta):
-    """It starts one step late: alpha_bar[t] contains the factor of step t itself."""
-    return torch.cat([torch.ones_like(beta[:1]), (1 - beta).cumprod(0)[:-1]])
+def wide_one_late(beta, s, t):
+    """The slice is one step late: beta[0] belongs to no step, and beta[i] is the strength of step i."""
+    return 1 - (1 - beta[s + 2 : t + 2]).prod()
 
 
-def what_is_lost(beta):
-    """This is 1 − alpha_bar, the share that is lost: return what is left."""
-    return 1 - (1 - beta).cumprod(0)
+def wide_without_the_first(beta, s, t):
+    """The first of the steps is missing: at time s, step s + 1 has not been taken yet, so it counts."""
+    return 1 - (1 - beta[s + 2 : t + 1]).prod()
 
 
-def from_the_end(beta):
-    """The product runs from the last step backwards: alpha_bar[t] has the factors of the steps up to t."""
-    return (1 - beta).flip(0).cumprod(0).flip(0)
+def wide_from_the_start(beta, s, t):
+    """These are all steps from the clean picture on: at time s, the first s of them have been taken already."""
+    return 1 - (1 - beta[: t + 1]).prod()
 
 
-def squared_shares(beta):
-    """These are squares: each step keeps the share 1 − beta of the variance, once."""
-    return (1 - beta).square().cumprod(0)
+def wide_to_the_end(beta, s, t):
+    """These are all steps from s + 1 to the end of the schedule: the last step to be replaced is t."""
+    return 1 - (1 - beta[s + 1 :]).prod()
 
 
-def products_in_float32(beta):
+def wide_what_is_kept(beta, s, t):
+    """This is the share that is kept: beta is the share that is replaced by noise."""
+    return (1 - beta[s + 1 : t + 1]).prod()
+
+
+def wide_product_of_betas(beta, s, t):
+    """This multiplies the betas: what a step keeps is 1 − beta, and these shares multiply."""
+    return beta[s + 1 : t + 1].prod()
+
+
+def wide_one_minus_product_of_betas(beta, s, t):
+    """This is 1 minus the product of the betas: it is the shares that are kept, 1 − beta, that multiply."""
+    return 1 - beta[s + 1 : t + 1].prod()
+
+
+def wide_rooted(beta, s, t):
+    """There should be no roots: beta is a share of the variance, and the roots come in the step itself."""
+    return 1 - (1 - beta[s + 1 : t + 1]).sqrt().prod()
+
+
+def wide_root_of_beta(beta, s, t):
+    """This is the root of what is asked for, the factor on the noise: beta itself is a share of the variance."""
+    return (1 - (1 - beta[s + 1 : t + 1]).prod()).sqrt()
+
+
+def wide_whole_variance(beta, s, t):
+    """This is 1 whatever the betas are: a variance of 1 stays 1, and beta is the share of it that is noise."""
+    return torch.ones_like(beta[t])
+
+
+def wide_mean(beta, s, t):
+    """This is the mean of the betas: many steps together replace more than one of them does."""
+    return beta[s + 1 : t + 1].mean()
+
+
+def wide_difference(beta, s, t):
+    """This is the difference of two betas: all steps between the two times count."""
+    return beta[t] - beta[s]
+
+
+def wide_last_alone(beta, s, t):
+    """This is the beta of the last step alone: all steps from s + 1 to t count."""
+    return beta[t]
+
+
+def wide_first_alone(beta, s, t):
+    """This is the beta of step s + 1 alone: all steps to t count. If there is a loop, does it return too early?"""
+    return beta[s + 1]
+
+
+def wide_difference_of_alpha_bars(beta, s, t):
+    """This is the difference of two shares of the original; divide by the share that is left at s."""
+    alpha_bar = (1 - beta).cumprod(0)
+    return alpha_bar[s] - alpha_bar[t]
+
+
+def wide_upside_down(beta, s, t):
+    """The fraction is upside down: what is left at t, divided by what is left at s, is what the steps between have kept."""
+    alpha_bar = (1 - beta).cumprod(0)
+    return 1 - alpha_bar[s] / alpha_bar[t]
+
+
+def wide_divided_by_one_before(beta, s, t):
+    """Divide by what is left at s: with index s − 1, step s is in it as well, and index −1 means the last."""
+    alpha_bar = (1 - beta).cumprod(0)
+    return 1 - alpha_bar[t] / alpha_bar[s - 1]
+
+
+def wide_wrong_at_zero(beta, s, t):
+    """It is right except at s = 0, where an index of −1 picks the last: at time 0, all of the variance is left."""
+    alpha_bar = (1 - beta[1:]).cumprod(0)
+    return 1 - alpha_bar[t - 1] / alpha_bar[s - 1]
+
+
+def wide_in_float32(beta, s, t):
     """The numbers are right to seven digits only: where the betas are float64, calculate in float64."""
-    return (1 - beta.float()).cumprod(0).to(beta.dtype)
+    return (1 - (1 - beta.float()[s + 1 : t + 1]).prod()).to(beta.dtype)
 
 
-def _a_hundred(f):
-    return f(NoiseSchedule.linear(100).beta)
+def _by_hand(wide):
+    return torch.stack(
+        [wide(torch.tensor([0.0, 0.1, 0.5, 0.2, 0.04, 0.04]), s, t) for s, t in ((3, 5), (0, 2), (1, 4))]
+    )
 
 
-def _to_ten_digits(f):
-    """1 if float64 betas give float64 products, shape (1,): the right ones have been seen to be right to five digits."""
+def _single_and_whole(wide):
+    """One step, all of them, and many in the middle of a long schedule."""
     beta = NoiseSchedule.linear(100).beta
-    return torch.tensor([float(torch.allclose(f(beta), alpha_bar_of(beta), rtol=1e-10))])
+    return torch.stack([wide(beta, 41, 42), wide(beta, 0, 100), wide(beta, 20, 90), wide(beta, 99, 100)])
 
 
-ALPHA_BAR = Exercise(
+def _to_ten_digits(wide):
+    """1 if float64 betas give float64 shares, shape (1,): the right ones have been seen to be right to five digits."""
+    beta = NoiseSchedule.linear(100).beta
+    close = torch.isclose(wide(beta, 10, 80), wide_beta(beta, 10, 80), rtol=1e-10, atol=0.0)
+    return close.double().reshape(1)
+
+
+WIDE_BETA = Exercise(
     id="01.2",
-    title="What is left after t steps",
-    points=1,
-    solution=alpha_bar_of,
+    title="Many steps as one",
+    points=2,
+    solution=wide_beta,
     forbidden=(NoiseSchedule.from_beta,),
-    why=r"Each step keeps the share $1-\beta$ of the variance that the one before has left, and so the shares multiply.",
+    why=r"Each step keeps the share $1-\beta$ of what the one before has left, so together the steps keep the product of these "
+    r"shares. What is not kept is noise. (With $\bar\alpha$ it is $1 - \bar\alpha_t/\bar\alpha_s$.)",
     hints=(
-        r"After one step $1-\beta_1$ is left, after two steps that share of it: $(1-\beta_1)(1-\beta_2)$.",
-        "PyTorch calls a running product `cumprod`; along the first dimension it is `cumprod(dim=0)`.",
+        "By hand: two steps with beta 0.04 keep 0.96 · 0.96 = 0.9216 of the variance. What is the beta of the one step that "
+        "keeps as much?",
+        "The steps that lead from time s to time t are s + 1, s + 2, … t: `beta[s + 1 : t + 1]`.",
+        "The shares that are kept multiply: `(1 - …).prod()`. What is not kept is the answer.",
     ),
     trials=(
+        Trial(_by_hand, "For the betas 0, 0.1, 0.5, 0.2, 0.04, 0.04 it does not come out right."),
         Trial(
-            lambda f: f(torch.tensor([0.0, 0.1, 0.5, 0.2])),
-            "For the betas 0, 0.1, 0.5, 0.2 it does not come out right.",
+            _single_and_whole,
+            "A few steps of a short list come out right, but not one single step, or many of a hundred.",
         ),
-        Trial(_a_hundred, "A short list comes out right, but not a hundred betas."),
         Trial(_to_ten_digits, "Too many digits are lost."),
     ),
     mistakes=(
-        shares_added,
-        product_of_betas,
-        single_steps,
-        product_of_roots,
-        exponential_of_sum,
-        one_step_late,
-        what_is_lost,
-        from_the_end,
-        squared_shares,
-        products_in_float32,
+        wide_summed,
+        wide_by_exponential,
+        wide_from_s,
+        wide_short_of_t,
+        wide_one_early,
+        wide_one_late,
+        wide_without_the_first,
+        wide_from_the_start,
+        wide_to_the_end,
+        wide_what_is_kept,
+        wide_product_of_betas,
+        wide_one_minus_product_of_betas,
+        wide_rooted,
+        wide_root_of_beta,
+        wide_whole_variance,
+        wide_mean,
+        wide_difference,
+        wide_last_alone,
+        wide_first_alone,
+        wide_difference_of_alpha_bars,
+        wide_upside_down,
+        wide_divided_by_one_before,
+        wide_wrong_at_zero,
+        wide_in_float32,
     ),
 )
 

@@ -311,101 +311,110 @@ NOISE_AT_THE_END = BugHunt(
 # --- 03.3 the loop ----------------------------------------------------------------------------------------------------
 
 
-def sampling_loop(denoiser, x, times, rule):
+def sampling_loop(denoiser, x, times, rule, cond=None, generator=None):
     t = times[0]
     for s in times[1:]:
-        now = Step(t, x, denoiser(x, t))
-        x = rule(denoiser.schedule, now, s, None, None)
+        now = Step(t, x, denoiser(x, t, cond))
+        x = rule(denoiser.schedule, now, s, None, generator)
         t = s
     return x
 
 
-def _walk(denoiser: Denoiser, x: Tensor, times: list[int], rule: Rule) -> Tensor:
+def _walk(
+    denoiser: Denoiser, x: Tensor, times: list[int], rule: Rule, cond: Tensor | None, generator: torch.Generator | None
+) -> Tensor:
     """The loop once more, for what goes wrong in its arguments."""
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator)
     return x
 
 
-def draw_one_step_short(denoiser, x, times, rule):
+def draw_one_step_short(denoiser, x, times, rule, cond, generator):
     """The last step is missing: the walk has to arrive at the last time."""
-    return _walk(denoiser, x, times[:-1], rule)
+    return _walk(denoiser, x, times[:-1], rule, cond, generator)
 
 
-def draw_skipping_first(denoiser, x, times, rule):
+def draw_skipping_first(denoiser, x, times, rule, cond, generator):
     """The first step is missing: begin at times[0]."""
-    return _walk(denoiser, x, times[1:], rule)
+    return _walk(denoiser, x, times[1:], rule, cond, generator)
 
 
-def draw_every_step(denoiser, x, times, rule):
+def draw_every_step(denoiser, x, times, rule, cond, generator):
     """This visits every time from the first to the last: only the given times are asked for."""
-    return _walk(denoiser, x, list(range(times[0], times[-1] - 1, -1)), rule)
+    return _walk(denoiser, x, list(range(times[0], times[-1] - 1, -1)), rule, cond, generator)
 
 
-def draw_on_to_zero(denoiser, x, times, rule):
+def draw_on_to_zero(denoiser, x, times, rule, cond, generator):
     """The walk goes on to 0: it has to end at the last of the times, whichever that is."""
-    return _walk(denoiser, x, times if times[-1] == 0 else [*times, 0], rule)
+    return _walk(denoiser, x, times if times[-1] == 0 else [*times, 0], rule, cond, generator)
 
 
-def draw_from_the_top(denoiser, x, times, rule):
+def draw_from_the_top(denoiser, x, times, rule, cond, generator):
     """The walk begins at T: it has to begin at times[0], wherever that is."""
     T = denoiser.schedule.T
-    return _walk(denoiser, x, times if times[0] == T else [T, *times], rule)
+    return _walk(denoiser, x, times if times[0] == T else [T, *times], rule, cond, generator)
 
 
-def draw_first_guess(denoiser, x, times, rule):
+def draw_first_guess(denoiser, x, times, rule, cond, generator):
     """This returns the guess of x_0 at the start: walk all the way."""
-    return denoiser(x, times[0]).x_0
+    return denoiser(x, times[0], cond).x_0
 
 
-def draw_last_guess(denoiser, x, times, rule):
+def draw_last_guess(denoiser, x, times, rule, cond, generator):
     """This returns the last guess of x_0, and not the x that the last step made."""
     for t, s in pairwise(times):
-        pred = denoiser(x, t)
-        x = rule(denoiser.schedule, Step(t, x, pred), s, None, None)
+        pred = denoiser(x, t, cond)
+        x = rule(denoiser.schedule, Step(t, x, pred), s, None, generator)
     return pred.x_0
 
 
-def draw_asking_once(denoiser, x, times, rule):
+def draw_asking_once(denoiser, x, times, rule, cond, generator):
     """The denoiser is asked only once: ask again at every step, since the guess becomes better."""
-    pred = denoiser(x, times[0])
+    pred = denoiser(x, times[0], cond)
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(t, x, pred), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, pred), s, None, generator)
     return x
 
 
-def draw_asking_at_s(denoiser, x, times, rule):
+def draw_asking_at_s(denoiser, x, times, rule, cond, generator):
     """The denoiser is asked at s, but the picture stands at t."""
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(t, x, denoiser(x, max(s, 1))), s, None, None)
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, max(s, 1), cond)), s, None, generator)
     return x
 
 
-def draw_telling_s(denoiser, x, times, rule):
+def draw_telling_s(denoiser, x, times, rule, cond, generator):
     """The Step says s where the picture stands at t: the rule gets s by itself."""
     for t, s in pairwise(times):
-        x = rule(denoiser.schedule, Step(s, x, denoiser(x, t)), s, None, None)
+        x = rule(denoiser.schedule, Step(s, x, denoiser(x, t, cond)), s, None, generator)
     return x
 
 
-def draw_by_a_rule_of_its_own(denoiser, x, times, rule):
+def draw_by_a_rule_of_its_own(denoiser, x, times, rule, cond, generator):
     """Another rule makes no difference here: every step has to be taken by the rule that is handed over."""
-    return _walk(denoiser, x, times, sampling.ddim_step)
+    return _walk(denoiser, x, times, sampling.ddim_step, cond, generator)
 
 
-def draw_from_noise_of_its_own(denoiser, x, times, rule):
+def draw_from_noise_of_its_own(denoiser, x, times, rule, cond, generator):
     """Twice the same x ends in different pictures: begin with the x that is handed over, and draw nothing here."""
-    return _walk(denoiser, noise_like(x), times, rule)
+    return _walk(denoiser, noise_like(x), times, rule, cond, generator)
 
 
-def draw_by_another_schedule(denoiser, x, times, rule):
+def draw_by_another_schedule(denoiser, x, times, rule, cond, generator):
     """The rule is handed another schedule than the denoiser's: hand over denoiser.schedule."""
-    return _walk(denoiser, x, times, lambda schedule, now, s, *rest: rule(COSINE, now, s, *rest))
+    return _walk(denoiser, x, times, lambda schedule, now, s, *rest: rule(COSINE, now, s, *rest), cond, generator)
 
 
-def draw_from_the_start_each_time(denoiser, x, times, rule):
+def draw_from_the_start_each_time(denoiser, x, times, rule, cond, generator):
     """Every step starts from the first noise: x has to be replaced by what the step returned."""
-    return [rule(denoiser.schedule, Step(t, x, denoiser(x, t)), s, None, None) for t, s in pairwise(times)][-1]
+    return [rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator) for t, s in pairwise(times)][
+        -1
+    ]
+
+
+def draw_without_labels(denoiser, x, times, rule, cond, generator):
+    """The denoiser is not told cond: ask for denoiser(x, t, cond), or it draws whatever it likes."""
+    return _walk(denoiser, x, times, rule, None, generator)
 
 
 class _Telling(NamedTuple):
@@ -433,7 +442,7 @@ def _diary(walk):
         return now.x + now.pred.x_0 + _mark(now.x, 13 + 13 * now.t + s) + (0 if right else _mark(now.x, 182))
 
     for times in ([12, 9, 4, 0], [12, 0], [10, 7, 3], [8, 6, 5, 2, 1]):
-        found.append(walk(_Telling(known), torch.zeros(1, 183), times, rule) > 0)
+        found.append(walk(_Telling(known), torch.zeros(1, 183), times, rule, None, None) > 0)
     return joined(found)
 
 
@@ -441,7 +450,7 @@ def _needs_its_rule(walk):
     """Whether another rule leads elsewhere, whether the same leads there again, and whether the end is the first guess."""
     denoiser, x = GaussianDenoiser(2.0, 0.5, LINEAR), torch.randn(4, 1, 2, 2, generator=seeded(11))
     rules = (sampling.ddim_step, sampling.ddim_step, _mixing_rule)
-    one, again, other = (walk(denoiser, x, [900, 500, 200], rule) for rule in rules)
+    one, again, other = (walk(denoiser, x, [900, 500, 200], rule, None, None) for rule in rules)
     return torch.tensor([torch.allclose(one, end) for end in (other, again, denoiser(x, 900).x_0)])
 
 
@@ -457,10 +466,30 @@ def _arrivals(walk):
     for rule in (sampling.ddim_step, _mixing_rule):
         denoiser = GaussianDenoiser(2.0, 0.5, LINEAR)
         x = torch.randn(5, 1, 2, 2, generator=seeded(10))  # (B, C, H, W)
-        found += [walk(denoiser, x, times, rule) for times in ([1000, 700, 300, 0], [1000, 0], [900, 400, 50])]
+        found += [
+            walk(denoiser, x, times, rule, None, None) for times in ([1000, 700, 300, 0], [1000, 0], [900, 400, 50])
+        ]
         short = GaussianDenoiser(-1.0, 0.8, SHORT)
-        found += [walk(short, x[:1].flatten(1).double(), [50, 30, 20, 10, 5, 1], rule)]  # (1, 4)
+        found += [walk(short, x[:1].flatten(1).double(), [50, 30, 20, 10, 5, 1], rule, None, None)]  # (1, 4)
     return joined(found)
+
+
+class _Labelled(NamedTuple):
+    """A denoiser that wants labels, and believes that pictures look like them."""
+
+    schedule: NoiseSchedule
+
+    def __call__(self, x_t, t, cond=None):
+        guess = torch.zeros_like(x_t) if cond is None else cond.to(x_t)[:, None].expand_as(x_t)
+        return Prediction(guess, x_t - guess)
+
+
+def _handed_on(walk):
+    """Walks with labels, and with a rule that adds noise from the generator."""
+    x, labels = torch.randn(4, 3, generator=seeded(12)), torch.tensor([1, 5, 2, 7])
+    arguments = _Labelled(LINEAR), x, [900, 500, 200]
+    with_labels = walk(*arguments, sampling.ddim_step, labels, None)
+    return joined([with_labels, walk(*arguments, sampling.ddpm_step, labels, seeded(13))])
 
 
 LOOP = Exercise(
@@ -472,8 +501,8 @@ LOOP = Exercise(
     why="Ask at t, step to s, and go on from there. The library's `sample` does the same and yields every moment on the way.",
     hints=(
         "Each step needs two times, where it starts and where it ends: `for t, s in zip(times, times[1:]):`.",
-        "Ask at t: `pred = denoiser(x, t)`, and put the moment together: `Step(t, x, pred)`.",
-        "`x = rule(denoiser.schedule, Step(t, x, pred), s, None, None)`: the new x replaces the old one.",
+        "Ask at t: `pred = denoiser(x, t, cond)`, and put the moment together: `Step(t, x, pred)`.",
+        "`x = rule(denoiser.schedule, Step(t, x, pred), s, None, generator)`: the new x replaces the old one.",
     ),
     trials=(
         Trial(_needs_its_rule, "The walk should go by the rule that is handed over."),
@@ -483,6 +512,7 @@ LOOP = Exercise(
             "the rule step from there to the next time.",
         ),
         Trial(_arrivals, "Walks with an exact denoiser do not arrive where they should.", tolerance=1e-4),
+        Trial(_handed_on, "The labels or the generator do not get where they are used.", tolerance=1e-4),
     ),
     mistakes=(
         draw_one_step_short,
@@ -499,6 +529,7 @@ LOOP = Exercise(
         draw_from_noise_of_its_own,
         draw_by_another_schedule,
         draw_from_the_start_each_time,
+        draw_without_labels,
     ),
 )
 

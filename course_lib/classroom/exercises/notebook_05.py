@@ -1,8 +1,10 @@
-"""The exercises of notebook 05: attention, padding, a bug hunt, the contrastive loss, from a prompt to a picture."""
+"""The exercises of notebook 05: attention and its parts, a bug hunt, the contrastive loss, from a prompt to a picture."""
 
 import copy
-from functools import cache
-from typing import NamedTuple
+from collections.abc import Iterable
+from functools import cache, partial
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from torch.nn import functional as F
 from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.classroom.guarding import WrongAnswerError
 from course_lib.denoisers import GaussianDenoiser, Prediction
-from course_lib.networks.attention import attention
+from course_lib.networks.attention import CrossAttention, attention
 from course_lib.networks.text import TextEncoder, contrastive_loss
 from course_lib.networks.tokenizer import Tokenizer
 from course_lib.networks.vae import VAE
@@ -181,6 +183,11 @@ def masked_for_the_last_text(scores, known):
     return torch.softmax(scores.masked_fill(~known[-1:, None], -torch.inf), dim=-1)
 
 
+def masked_for_the_longest_text(scores, known):
+    """Every text is masked as the longest one: each has a length of its own."""
+    return torch.softmax(scores.masked_fill(~known.any(dim=0), -torch.inf), dim=-1)
+
+
 def masked_from_the_end(scores, known):
     """The mask is turned round: it hides as many places as there is padding, but at the beginning."""
     return torch.softmax(scores.masked_fill(~known.flip(-1)[:, None], -torch.inf), dim=-1)
@@ -210,7 +217,7 @@ def _masked_in_other_sizes(masked) -> Tensor:
 
 MASK = Exercise(
     id="05.2",
-    title="Nobody looks at padding",
+    title="Nobody attends to padding",
     points=1,
     solution=masked_weights,
     why="The exponential of minus infinity is zero, so padding gets no weight, and the softmax shares all of it among the "
@@ -236,6 +243,7 @@ MASK = Exercise(
         masked_by_first_text,
         masked_with_little,
         masked_for_the_last_text,
+        masked_for_the_longest_text,
         masked_from_the_end,
         masked_over_positions,
     ),
@@ -280,7 +288,526 @@ WRONG_AXIS = BugHunt(
     forbidden=(attention,),
 )
 
-# --- 05.4 the contrastive loss ----------------------------------------------------------------------------------------
+# --- 05.4 words in their places ---------------------------------------------------------------------------------------
+
+
+def embed_words(ids, words, places):
+    return words[ids] + places[: ids.shape[1]]  # (B, L, D)
+
+
+def embedded_without_places(ids, words, places):
+    """The places are missing: the same word gives the same vector wherever it stands."""
+    return words[ids]
+
+
+def embedded_with_places_of_ids(ids, words, places):
+    """The place is chosen by the word's number: the first token gets places[0], the second places[1], and so on."""
+    return words[ids] + places[ids]
+
+
+def embedded_with_first_place(ids, words, places):
+    """Every token gets the first place: token number k gets places[k]."""
+    return words[ids] + places[0]
+
+
+def embedded_with_the_place_after_the_last(ids, words, places):
+    """Every token gets one and the same place, places[L]: the first L places are places[:L], with a colon."""
+    return words[ids] + places[ids.shape[1]]
+
+
+def embedded_running_on(ids, words, places):
+    """The places run on from one text to the next: each text begins with places[0]."""
+    return words[ids] + places[torch.arange(ids.numel()).view_as(ids)]
+
+
+def embedded_counted_from_one(ids, words, places):
+    """The first token gets places[1]: count from 0."""
+    return words[ids] + places[1 : ids.shape[1] + 1]
+
+
+def embedded_from_the_end(ids, words, places):
+    """The places are counted from the end of the text: the first token gets places[0]."""
+    return words[ids] + places[: ids.shape[1]].flip(0)
+
+
+def embedded_at_the_end_of_the_table(ids, words, places):
+    """These are the last places of the table: take the first ones."""
+    return words[ids] + places[-ids.shape[1] :]
+
+
+def embedded_multiplied(ids, words, places):
+    """Word and place are multiplied: add them."""
+    return words[ids] * places[: ids.shape[1]]
+
+
+def embedded_averaged(ids, words, places):
+    """This is half of the sum: add word and place as they are."""
+    return (words[ids] + places[: ids.shape[1]]) / 2
+
+
+def embedded_scaled(ids, words, places):
+    """The words are multiplied by √D: add word and place as they are."""
+    return words[ids] * words.shape[1] ** 0.5 + places[: ids.shape[1]]
+
+
+def embedded_subtracted(ids, words, places):
+    """The place is subtracted: add it."""
+    return words[ids] - places[: ids.shape[1]]
+
+
+def embedded_places_alone(ids, words, places):
+    """The words are missing: their vectors are words[ids]."""
+    return places[: ids.shape[1]].expand(len(ids), -1, -1)
+
+
+def embedded_but_for_padding(ids, words, places):
+    """Padding is left without its place: give it one too, since the mask sees to it that nobody attends there."""
+    return words[ids] + places[: ids.shape[1]] * (ids != 0)[..., None]
+
+
+def embedded_with_neighbours(ids, words, places):
+    """The words are taken from the next token: words[ids] has them where they stand."""
+    return words[ids.roll(-1, dims=1)] + places[: ids.shape[1]]
+
+
+def embedded_detached(ids, words, places):
+    """No gradient reaches the tables, but both are learned: compute with torch, without detach."""
+    return (words[ids] + places[: ids.shape[1]]).detach()
+
+
+def embedded_with_words_detached(ids, words, places):
+    """No gradient reaches words, but both tables are learned: look up in the table itself, not in a copy of it."""
+    return words.detach()[ids] + places[: ids.shape[1]]
+
+
+def embedded_with_places_detached(ids, words, places):
+    """No gradient reaches places, but both tables are learned: add rows of the table itself, not of a copy of it."""
+    return words[ids] + places.detach()[: ids.shape[1]]
+
+
+def _tables(known: int, longest: int, size: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(51)
+    return torch.randn(known, size, generator=generator), torch.randn(longest, size, generator=generator)
+
+
+def _embedded(embed):
+    """Of two texts of four tokens; there are eight places, so that those of the ids and those that run on exist too."""
+    return embed(torch.tensor([[1, 4, 7, 4], [1, 3, 0, 0]]), *_tables(9, 8, 3))
+
+
+def _embedded_in_other_sizes(embed):
+    texts = torch.tensor([[1, 5, 2, 8, 6, 2, 3]]), torch.tensor([[1], [2], [0]]), torch.tensor([[3, 3], [0, 1]])
+    return joined(embed(ids, *_tables(9, 7, 4)) for ids in texts)
+
+
+def _slopes(value: Tensor, by: Iterable[Tensor]) -> Tensor:
+    """The gradient of a number by tensors, in one row; zero where none arrives."""
+    by = tuple(by)
+    if not value.requires_grad:
+        return torch.zeros(sum(each.numel() for each in by))
+    try:
+        return joined(torch.autograd.grad(value, by, allow_unused=True, materialize_grads=True))
+    except RuntimeError as error:  # such as after an in-place change of what the gradient needs
+        reason = str(error).split(": [")[0]
+        raise WrongAnswerError(
+            f"The result comes out right, but torch cannot compute its gradient: {reason}."
+        ) from error
+
+
+def _embedded_slopes(embed) -> Tensor:
+    """By both tables, of a mixture of all numbers; without padding, whose word need not be learned."""
+    words, places = (table.requires_grad_() for table in _tables(9, 7, 3))
+    found = embed(torch.tensor([[1, 4, 7, 4], [1, 3, 2, 2]]), words, places)
+    return _slopes((found * torch.linspace(-1, 1, 24).view(2, 4, 3)).sum(), (words, places))
+
+
+WORD_PLACES = Exercise(
+    id="05.4",
+    title="Words in their places",
+    points=1,
+    solution=embed_words,
+    why="Indexing a table with a tensor of numbers gives a tensor of rows, (B, L, D), and the places, (L, D), are added to "
+    "every text alike. Without them a text would be a bag of words to all that follows.",
+    hints=(
+        "`words[ids]` has a row of the table for each token: (B, L, D).",
+        "The places of a text of L tokens are the first L rows: `places[:L]`, (L, D).",
+        "Adding (B, L, D) and (L, D) adds the same places to every text.",
+    ),
+    trials=(
+        Trial(_embedded, "The vectors of two texts do not come out right."),
+        Trial(_embedded_in_other_sizes, "It is right for texts of four tokens, but not for longer and shorter ones."),
+        Trial(
+            _embedded_slopes, "The vectors come out right, but their gradient does not, and the tables learn from that."
+        ),
+    ),
+    mistakes=(
+        embedded_without_places,
+        embedded_with_places_of_ids,
+        embedded_with_first_place,
+        embedded_with_the_place_after_the_last,
+        embedded_running_on,
+        embedded_counted_from_one,
+        embedded_from_the_end,
+        embedded_at_the_end_of_the_table,
+        embedded_multiplied,
+        embedded_averaged,
+        embedded_scaled,
+        embedded_subtracted,
+        embedded_places_alone,
+        embedded_but_for_padding,
+        embedded_with_neighbours,
+        embedded_detached,
+        embedded_with_words_detached,
+        embedded_with_places_detached,
+    ),
+)
+
+# --- 05.5 attention with heads ----------------------------------------------------------------------------------------
+
+
+def cross_attention(parts, tokens, words, known):
+    q = parts.to_q(tokens)  # (B, N, C)
+    k, v = parts.to_kv(words).chunk(2, dim=-1)  # (B, L, C) each
+    found = []
+    for head in range(parts.heads):
+        q_h, k_h, v_h = (each.chunk(parts.heads, dim=-1)[head] for each in (q, k, v))  # (B, …, d)
+        scores = q_h @ k_h.transpose(1, 2) / q_h.shape[-1] ** 0.5  # (B, N, L)
+        found.append(masked_weights(scores, known) @ v_h)  # (B, N, d)
+    return parts.to_out(torch.cat(found, dim=-1))
+
+
+def _split(x, heads):
+    """(B, …, C) -> (B, heads, …, d)."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def _split_without_transposing(x, heads):
+    return x.reshape(len(x), heads, x.shape[1], -1)
+
+
+def _split_in_turns(x, heads):
+    return x.unflatten(-1, (-1, heads)).permute(0, 3, 1, 2)
+
+
+def _join(found):
+    """(B, heads, N, d) -> (B, N, C)."""
+    return found.transpose(1, 2).flatten(2)
+
+
+def _join_without_transposing(found):
+    return found.reshape(len(found), found.shape[2], -1)
+
+
+def _join_in_turns(found):
+    return found.permute(0, 2, 3, 1).flatten(2)
+
+
+def _join_averages(found):
+    return found.mean(dim=1).repeat(1, 1, found.shape[1])
+
+
+def _found(
+    parts, tokens, words, known, *, heads=None, power=-0.5, of_all=False, split=_split, weigh=masked_weights, join=_join
+) -> Tensor:
+    """Cross-attention before its last projection, with one of its parts changed; weigh is an answer to 05.2."""
+    q, k, v = parts.to_q(tokens), *parts.to_kv(words).chunk(2, dim=-1)
+    q, k, v = (split(each, heads or parts.heads) for each in (q, k, v))  # (B, heads, …, d)
+    scores = q @ k.transpose(-1, -2) * (tokens if of_all else q).shape[-1] ** power
+    return join(weigh(scores, known[:, None]) @ v)
+
+
+def _crossed(parts, tokens, words, known, **changed: Any) -> Tensor:
+    return parts.to_out(_found(parts, tokens, words, known, **changed))
+
+
+def _replaced(parts, **layers: Any) -> SimpleNamespace:
+    """The parts, some of them replaced by functions."""
+    return SimpleNamespace(
+        **{"heads": parts.heads, "to_q": parts.to_q, "to_kv": parts.to_kv, "to_out": parts.to_out} | layers
+    )
+
+
+def _hide_the_words(scores, known):
+    """As masked_upside_down, but a text without padding gives no NaN."""
+    return torch.softmax(scores.masked_fill(known[:, None], -1e9), dim=-1)
+
+
+def crossed_without_mask(parts, tokens, words, known):
+    """Padding is attended to: use known, so that it gets no weight."""
+    return _crossed(parts, tokens, words, known, weigh=masked_nothing)
+
+
+def crossed_masked_upside_down(parts, tokens, words, known):
+    """The mask is upside down: known is True where there is a word."""
+    return _crossed(parts, tokens, words, known, weigh=masked_upside_down)
+
+
+def crossed_masked_upside_down_with_a_number(parts, tokens, words, known):
+    """The words are hidden and the padding is seen: known is True for words."""
+    return _crossed(parts, tokens, words, known, weigh=_hide_the_words)
+
+
+def crossed_masked_with_zero(parts, tokens, words, known):
+    """The padding gets a score of zero, which is an ordinary score: minus infinity gives a weight of zero."""
+    return _crossed(parts, tokens, words, known, weigh=masked_with_zero)
+
+
+def crossed_masked_with_little(parts, tokens, words, known):
+    """The padding gets a score of -10, and still has weight where the words' scores are low too: use minus infinity."""
+    return _crossed(parts, tokens, words, known, weigh=masked_with_little)
+
+
+def crossed_masked_after_softmax(parts, tokens, words, known):
+    """The padding's weights are struck out after the softmax: what is left no longer sums to one."""
+    return _crossed(parts, tokens, words, known, weigh=masked_after_softmax)
+
+
+def crossed_masked_by_first_text(parts, tokens, words, known):
+    """Every text is masked as the first one: each has a length of its own."""
+    return _crossed(parts, tokens, words, known, weigh=masked_by_first_text)
+
+
+def crossed_masked_for_the_longest_text(parts, tokens, words, known):
+    """Every text is masked as the longest one: each has a length of its own."""
+    return _crossed(parts, tokens, words, known, weigh=lambda scores, _: masked_for_the_longest_text(scores, known))
+
+
+def crossed_with_padding_set_to_zero(parts, tokens, words, known):
+    """Padding is set to zero before it is projected, but it still gets weight: mask the scores."""
+    return _crossed(parts, tokens, words * known[..., None], known, weigh=masked_nothing)
+
+
+def crossed_over_tokens(parts, tokens, words, known):
+    """The softmax runs over the tokens: each token's weights over the words should sum to one."""
+    return _crossed(parts, tokens, words, known, weigh=lambda scores, known: torch.softmax(scores, dim=-2))
+
+
+def crossed_without_softmax(parts, tokens, words, known):
+    """The softmax is missing: scores may be negative and sum to anything."""
+    return _crossed(parts, tokens, words, known, weigh=masked_scores)
+
+
+def crossed_in_one_head(parts, tokens, words, known):
+    """There is one head: split queries, keys and values into parts.heads of d = C / heads numbers each."""
+    return _crossed(parts, tokens, words, known, heads=1)
+
+
+def crossed_divided_by_all(parts, tokens, words, known):
+    """The scores are divided by the root of C: it is the root of d, the numbers of one head."""
+    return _crossed(parts, tokens, words, known, of_all=True)
+
+
+def crossed_unscaled(parts, tokens, words, known):
+    """The scores are not divided by the root of d."""
+    return _crossed(parts, tokens, words, known, power=0)
+
+
+def crossed_divided_by_d(parts, tokens, words, known):
+    """The scores are divided by d: it is its root."""
+    return _crossed(parts, tokens, words, known, power=-1)
+
+
+def crossed_scaled_up(parts, tokens, words, known):
+    """The scores are multiplied by the root of d where they should be divided."""
+    return _crossed(parts, tokens, words, known, power=0.5)
+
+
+def crossed_with_keys_for_values(parts, tokens, words, known):
+    """Keys and values are swapped: the first half of what to_kv gives are the keys."""
+    swapped = _replaced(parts, to_kv=lambda x: torch.cat(parts.to_kv(x).chunk(2, dim=-1)[::-1], dim=-1))
+    return _crossed(swapped, tokens, words, known)
+
+
+def crossed_with_keys_and_values_of_each_head(parts, tokens, words, known):
+    """What to_kv gives is split into heads before keys and values: the keys of all heads come first, then all values."""
+    turned = _replaced(
+        parts, to_kv=lambda x: parts.to_kv(x).unflatten(-1, (parts.heads, 2, -1)).transpose(-3, -2).flatten(-3)
+    )
+    return _crossed(turned, tokens, words, known)
+
+
+def crossed_viewed_without_transposing(parts, tokens, words, known):
+    """A view as (B, heads, N, d) gives each head the numbers of other tokens: view as (B, N, heads, d), then transpose."""
+    return _crossed(parts, tokens, words, known, split=_split_without_transposing)
+
+
+def crossed_viewed_there_and_back(parts, tokens, words, known):
+    """A view as (B, heads, N, d), and back, mixes tokens with heads: view as (B, N, heads, d), then transpose."""
+    return _crossed(parts, tokens, words, known, split=_split_without_transposing, join=_join_without_transposing)
+
+
+def crossed_joined_without_transposing(parts, tokens, words, known):
+    """What the heads find, (B, heads, N, d), is reshaped as it lies, which mixes tokens: swap heads and N first."""
+    return _crossed(parts, tokens, words, known, join=_join_without_transposing)
+
+
+def crossed_with_heads_taken_in_turns(parts, tokens, words, known):
+    """The heads take turns at the numbers: the first head has the first d of them, the second the next d, and so on."""
+    return _crossed(parts, tokens, words, known, split=_split_in_turns)
+
+
+def crossed_with_numbers_before_heads(parts, tokens, words, known):
+    """The C numbers are laid out as (d, heads): lay them out as (heads, d), so that a head's stand side by side."""
+    return _crossed(parts, tokens, words, known, split=_split_in_turns, join=_join_in_turns)
+
+
+def crossed_with_heads_laid_in_turns(parts, tokens, words, known):
+    """What the heads find is interleaved: all numbers of the first head come first, then all of the second, and so on."""
+    return _crossed(parts, tokens, words, known, join=_join_in_turns)
+
+
+def crossed_with_heads_averaged(parts, tokens, words, known):
+    """The heads are averaged: lay what they find side by side, C numbers in all."""
+    return _crossed(parts, tokens, words, known, join=_join_averages)
+
+
+def crossed_without_output(parts, tokens, words, known):
+    """The last projection is missing: parts.to_out mixes what the heads have found."""
+    return _found(parts, tokens, words, known)
+
+
+def crossed_and_added(parts, tokens, words, known):
+    """The tokens are added once more: return what attention gives, and leave the adding to the block around it."""
+    return tokens + _crossed(parts, tokens, words, known)
+
+
+def crossed_with_raw_queries(parts, tokens, words, known):
+    """The tokens are not projected: the queries are parts.to_q(tokens)."""
+    return _crossed(_replaced(parts, to_q=lambda x: x), tokens, words, known)
+
+
+def crossed_without_biases(parts, tokens, words, known):
+    """The layers' biases are missing: call the layers, as in parts.to_q(tokens), and they are added."""
+    bare = {name: partial(F.linear, weight=getattr(parts, name).weight) for name in ("to_q", "to_kv", "to_out")}
+    return _crossed(_replaced(parts, **bare), tokens, words, known)
+
+
+def crossed_detached(parts, tokens, words, known):
+    """No gradient passes through this, so no layer would learn from it: compute with torch, without detach."""
+    return _crossed(parts, tokens, words, known).detach()
+
+
+class _Parts(nn.Module):
+    """The layers of a cross-attention, weights at random; it cannot be called, since that is the answer's work."""
+
+    def __init__(self, size: int, word_size: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(52)
+            self.to_q, self.to_kv = nn.Linear(size, size), nn.Linear(word_size, 2 * size)
+            self.to_out = nn.Linear(size, size)
+            for parameter in self.parameters():
+                nn.init.normal_(parameter, std=0.6)
+        self.requires_grad_(False)
+
+    def forward(self, *arguments: Any) -> Tensor:
+        raise WrongAnswerError("This calls the layers as a whole: put attention together from its parts.")
+
+
+def _heard_by_tokens(lengths: tuple[int, ...], size: int = 8, word_size: int = 5, heads: int = 2, scale: float = 1.0):
+    """Layers, six tokens for each of the texts, seven words each, and which of them are known."""
+    generator = torch.Generator().manual_seed(53)
+    tokens = scale * torch.randn(len(lengths), 6, size, generator=generator)
+    words = torch.randn(len(lengths), 7, word_size, generator=generator)
+    return _Parts(size, word_size, heads), tokens, words, torch.arange(7) < torch.tensor(lengths)[:, None]
+
+
+def _attended_without_padding(cross) -> Tensor:
+    """NaN becomes -1, which can be compared: it is what a mask that hides all words leaves of a softmax."""
+    return cross(*_heard_by_tokens((7, 7, 7))).nan_to_num(nan=-1.0)
+
+
+def _attended(cross) -> Tensor:
+    return cross(*_heard_by_tokens((4, 1, 5)))
+
+
+def _attended_in_other_sizes(cross) -> Tensor:
+    """A text that fills all places is among them, and low scores: those of large tokens, far from all words."""
+    return joined(
+        cross(*_heard_by_tokens(*each)) for each in (((3, 1), 12, 12, 3, 2.0), ((1, 3, 2, 7), 6, 2, 1), ((4,), 4, 3, 4))
+    )
+
+
+def _attended_slopes(cross) -> Tensor:
+    """By tokens, words and all weights, of a mixture of all numbers."""
+    parts, tokens, words, known = _heard_by_tokens((5, 7, 4))
+    learned = tokens, words, *parts.parameters()
+    for each in learned:
+        each.requires_grad_()
+    found = cross(parts, tokens, words, known)
+    return _slopes((found * torch.linspace(-1, 1, tokens.numel()).view_as(tokens)).sum(), learned)
+
+
+CROSS_ATTENTION = Exercise(
+    id="05.5",
+    title="Attention with heads",
+    points=3,
+    solution=cross_attention,
+    forbidden=(CrossAttention.forward, attention),
+    why="Each head has its own small queries, keys and values, so one may look for the colour and another for the thing. "
+    "The projections before and after are all that is learned here; attention itself has no weights.",
+    hints=(
+        "First the projections: `q = parts.to_q(tokens)`, and `parts.to_kv(words).chunk(2, dim=-1)` gives keys and values.",
+        "Go through the heads: `each.chunk(parts.heads, dim=-1)[head]` is one head's share of q, k or v.",
+        "One head: scores, (B, N, L), with `k_h.transpose(1, 2)`, divided by the root of d; your `masked_weights(scores, "
+        "known)`; times `v_h`.",
+        "At the end `torch.cat(found, dim=-1)` lays the heads side by side, and `parts.to_out` mixes them.",
+    ),
+    trials=(
+        Trial(
+            _attended_without_padding,
+            "What six tokens hear in three texts without padding does not come out right.",
+            tolerance=1e-4,
+        ),
+        Trial(_attended, "It comes out right for texts without padding, but not with it.", tolerance=1e-4),
+        Trial(
+            _attended_in_other_sizes,
+            "It is right for two heads of four numbers, but not for other sizes and numbers of heads, or not where scores "
+            "are low.",
+            tolerance=1e-4,
+        ),
+        Trial(
+            _attended_slopes,
+            "The result comes out right, but its gradient does not, and the layers learn from that.",
+            tolerance=1e-4,
+        ),
+    ),
+    mistakes=(
+        crossed_without_mask,
+        crossed_masked_upside_down,
+        crossed_masked_upside_down_with_a_number,
+        crossed_masked_with_zero,
+        crossed_masked_with_little,
+        crossed_masked_after_softmax,
+        crossed_masked_by_first_text,
+        crossed_masked_for_the_longest_text,
+        crossed_with_padding_set_to_zero,
+        crossed_over_tokens,
+        crossed_without_softmax,
+        crossed_in_one_head,
+        crossed_divided_by_all,
+        crossed_unscaled,
+        crossed_divided_by_d,
+        crossed_scaled_up,
+        crossed_with_keys_for_values,
+        crossed_with_keys_and_values_of_each_head,
+        crossed_viewed_without_transposing,
+        crossed_viewed_there_and_back,
+        crossed_joined_without_transposing,
+        crossed_with_heads_taken_in_turns,
+        crossed_with_numbers_before_heads,
+        crossed_with_heads_laid_in_turns,
+        crossed_with_heads_averaged,
+        crossed_without_output,
+        crossed_and_added,
+        crossed_with_raw_queries,
+        crossed_without_biases,
+        crossed_detached,
+    ),
+)
+
+# --- 05.6 the contrastive loss ----------------------------------------------------------------------------------------
 
 
 def clip_loss(pictures, texts, scale):
@@ -387,19 +914,12 @@ def _gradients(loss) -> Tensor:
     """
     pictures, texts = (unit.requires_grad_() for unit in _pairs(4, 5))
     value = loss(pictures, texts, 4.0)
-    if not value.requires_grad:
-        return torch.zeros(8, 5)
-    try:
-        found = torch.autograd.grad(value, (pictures, texts), allow_unused=True, materialize_grads=True)
-    except RuntimeError as error:  # such as after an in-place change of what the gradient needs
-        reason = str(error).split(": [")[0]
-        raise WrongAnswerError(f"The loss comes out right, but torch cannot compute its gradient: {reason}.") from error
-    found, units = torch.cat(found), torch.cat([pictures, texts]).detach()  # each (8, 5)
+    found, units = _slopes(value, (pictures, texts)).view(8, 5), torch.cat([pictures, texts]).detach()  # each (8, 5)
     return found - (found * units).sum(dim=1, keepdim=True) * units
 
 
 CONTRASTIVE = Exercise(
-    id="05.4",
+    id="05.6",
     title="The contrastive loss",
     points=2,
     solution=clip_loss,
@@ -438,7 +958,7 @@ CONTRASTIVE = Exercise(
     forbidden=(contrastive_loss,),
 )
 
-# --- 05.5 from a prompt to a picture ----------------------------------------------------------------------------------
+# --- 05.7 from a prompt to a picture ----------------------------------------------------------------------------------
 
 
 def draw_prompts(prompts, encoder, denoiser, vae, noise, times):
@@ -570,7 +1090,7 @@ def _one_if_alike(a: Tensor, b: Tensor) -> Tensor:
 
 
 PROMPT_TO_PICTURE = Exercise(
-    id="05.5",
+    id="05.7",
     title="From a prompt to a picture",
     points=2,
     solution=draw_prompts,
