@@ -11,7 +11,7 @@ BIN := .venv/bin
 FIRST := /lab/tree/notebooks/00_start_here.ipynb
 LISTS := lab test clip compare
 
-.PHONY: lab test check checksums format notebooks rerun mutants overhead compare stamp pins proof-setup clean always
+.PHONY: lab test check checksums format notebooks rerun mutants overhead compare stamp pins proof-setup proof-emoji clean always
 
 ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo writable),writable)
 export HOME := $(CURDIR)/.home
@@ -26,8 +26,8 @@ test: .venv/test
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 ifeq ($(strip $(ARGS)),)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -o addopts="--durations=5 -rs" -n 2 --dist worksteal tests
-	$(BIN)/python -m pytest notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -o addopts="-m 'not proof' --durations=5 -rs" -n 2 --dist worksteal tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile notebooks
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
@@ -91,6 +91,10 @@ pins: .venv/lab
 # The set-up from nothing where it is hardest: line ends turned around, a path with spaces and accents, no home folder.
 proof-setup:
 	$(PYTHON) tests/prove_setup.py
+
+# All emoji pictures built again from the sets' packages, byte for byte; make test does so with the sprites alone.
+proof-emoji: .venv/test
+	$(BIN)/python -m pytest -m proof -p no:nbval -o addopts= tests/test_build_emoji.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
