@@ -55,6 +55,9 @@ class LazyPrediction:
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self._answer)
 
+    def __getitem__(self, place: int) -> Tensor:
+        return self._answer[place]
+
     @torch.no_grad()
     def elsewhere(self, x: Tensor, t: float | Tensor) -> Prediction:
         """What the same denoiser says, under the same condition, of another x_t: for rules that look before they step."""

@@ -468,3 +468,11 @@ def test_what_is_looked_at_later_holds_no_gradients():
     first = next(sample(NetDenoiser(Wrapped(), LINEAR, "v"), torch.zeros(1, 1), [2, 1, 0]))
     assert not first.pred.x_0.requires_grad
     assert not first.pred.elsewhere(torch.zeros(1, 1), 1).eps.requires_grad
+
+
+def test_a_prediction_can_be_unpacked_and_indexed_as_the_pair_that_it_is():
+    x = torch.ones(2, 1, dtype=torch.float64)
+    step = next(sample(GaussianDenoiser(0.5, 0.5, LINEAR), x, [1000, 0]))
+    x_0, eps = step.pred
+    assert step.pred[0] is x_0 is step.pred.x_0
+    assert step.pred[1] is eps is step.pred.eps

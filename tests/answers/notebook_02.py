@@ -387,7 +387,7 @@ def loop_with_helpers(net, optimizer, batches, loss, learning_rate, after_step):
         return value.item()
 
     for step, batch in enumerate(batches):
-        after_step(step=step + 1, loss=one_step(step, batch))
+        after_step(done=step + 1, value=one_step(step, batch))
 
 
 @right("02.2")

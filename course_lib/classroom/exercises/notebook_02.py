@@ -354,17 +354,17 @@ class _Training:
                 'group["lr"] is the function learning_rate: it should be a number, learning_rate(step).'
             )
 
-    def after_step(self, step: int, loss: float) -> None:
-        if isinstance(loss, Tensor):
+    def after_step(self, done: int, value: float) -> None:
+        if isinstance(value, Tensor):
             raise WrongAnswerError(
                 "after_step is handed a tensor, which can keep the whole computation in memory: hand it the number, .item()."
             )
-        if not isinstance(step, int) or not isinstance(loss, float):
+        if not isinstance(done, int) or not isinstance(value, float):
             raise WrongAnswerError(
                 "after_step should be handed the number of steps, an int, and then the loss, a float, "
-                f"but it is handed {type(step).__name__} and {type(loss).__name__}."
+                f"but it is handed {type(done).__name__} and {type(value).__name__}."
             )
-        self.reported.append(torch.tensor([float(step), float(loss)]))
+        self.reported.append(torch.tensor([float(done), float(value)]))
 
     def run(self, loop: Callable) -> "_Training":
         loop(self.net, self.optimizer, self, self.loss, self.rate, self.after_step)
@@ -388,8 +388,8 @@ def _weights_at_reports(loop):
     watched, seen = _Training(), []
     report = watched.after_step
 
-    def look(step: int, loss: float) -> None:
-        report(step, loss)
+    def look(done: int, value: float) -> None:
+        report(done, value)
         seen.append(next(watched.net.parameters())[0, 0].item())
 
     watched.after_step = look
@@ -1327,13 +1327,14 @@ def block_with_shortcut_at_the_end(block, x, emb):
 class _Parts(nn.Module):
     """The parts of a block with weights at random; it cannot be called, since that is the answer's work."""
 
-    def __init__(self, channels_in: int, channels: int) -> None:
+    def __init__(self, channels_in: int, channels: int, projects: bool = True) -> None:
         super().__init__()
         torch.manual_seed(5)
         whole = ResBlock(channels_in, channels, 6)
         for name, part in whole.named_children():
             self.add_module(name, part)
-        self.shortcut = nn.Conv2d(channels_in, channels, 1)  # in either case, so that leaving it out shows
+        if projects:  # also where the channels stay as they are, so that leaving it out shows
+            self.shortcut = nn.Conv2d(channels_in, channels, 1)
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=0.4)
         self.requires_grad_(False)
@@ -1350,6 +1351,12 @@ def _through_block(apply):
 def _through_a_wider_block(apply):
     x, emb = torch.randn(3, 8, 2, 5, generator=torch.Generator().manual_seed(7)), torch.linspace(-1, 3, 18)
     return apply(_Parts(8, 16), x, emb.reshape(3, 6))
+
+
+def _through_a_block_that_hands_on(apply):
+    """The shortcut of most blocks hands on x itself: changing what it gives in place would change x."""
+    x, emb = torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(8)), torch.linspace(-1, 1, 12)
+    return apply(_Parts(8, 8, projects=False), x, emb.reshape(2, 6))
 
 
 RESIDUAL_BLOCK = Exercise(
@@ -1371,6 +1378,11 @@ RESIDUAL_BLOCK = Exercise(
         Trial(
             _through_a_wider_block,
             "It is right for a block that keeps the number of channels, but not for one that doubles it.",
+            tolerance=1e-4,
+        ),
+        Trial(
+            _through_a_block_that_hands_on,
+            "It is not right for a block whose shortcut hands on x as it is.",
             tolerance=1e-4,
         ),
     ),

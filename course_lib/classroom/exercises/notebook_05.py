@@ -215,6 +215,13 @@ def _masked_in_other_sizes(masked) -> Tensor:
     )
 
 
+def _masked_slopes(masked) -> Tensor:
+    """By the scores, of a mixture of all weights."""
+    scores = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(29)).requires_grad_()
+    weights = masked(scores, torch.arange(4) < torch.tensor([4, 2])[:, None])
+    return _slopes((weights * torch.linspace(-1, 1, 24).view(2, 3, 4)).sum(), (scores,))
+
+
 MASK = Exercise(
     id="05.2",
     title="Nobody attends to padding",
@@ -233,6 +240,7 @@ MASK = Exercise(
             _masked_in_other_sizes,
             "It comes out right for texts of one to four words, but not for others, or not where all scores are low.",
         ),
+        Trial(_masked_slopes, "The weights are right, but their gradients do not reach the scores."),
     ),
     mistakes=(
         masked_upside_down,
