@@ -73,6 +73,11 @@ RECIPES = {
     "recipes/fashion.py": {"loss", "draw_garments", "measure"},
     "recipes/fashion_classifier.py": {"mirrored"},
     "recipes/emoji_classifier.py": {"roughened", "measure"},
+    "emoji/damage.py": {"damage", "changed"},
+    "emoji/nearest.py": None,
+    "recipes/emoji_wholeness.py": {
+        *("draw_made", "redrawn_latents", "draw_batch", "wholeness", "threshold", "agreement", "ranking", "measure"),
+    },
     "recipes/text_encoder.py": {"fits", "other_colours", "measure"},
     "recipes/text_to_image.py": {"loss", "finishing_loss", "rare_ones_repeated", "to_nearest", "measure"},
     "recipes/measurements/guidance_scales.py": {"describe_pictures", "main"},
@@ -93,7 +98,7 @@ GROUPS = (
     ),
     (PIPELINE, ("text_to_image", "pictures", "text", "playground")),
     (CLASSROOM, ("checks", "progress", "self_check", "answers")),
-    (RECIPES, ("recipes", "emoji_recipes", "text_recipes", "pretrained")),
+    (RECIPES, ("recipes", "emoji_recipes", "text_recipes", "pretrained", "damage", "nearest")),
 )
 """What is broken, and the tests that are to notice; those named like the broken file go first."""
 

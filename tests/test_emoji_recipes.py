@@ -1,5 +1,6 @@
 """The recipes of the emoji networks: what they train on, and how their pictures are measured."""
 
+import json
 import time
 
 import pytest
@@ -7,12 +8,15 @@ import torch
 
 from course_lib import pretrained
 from course_lib.denoisers import GaussianDenoiser, Prediction, signal_and_noise
+from course_lib.emoji.damage import KINDS
 from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.judging import judged_right
+from course_lib.emoji.rated import rated_pictures
 from course_lib.emoji.scenes import LABELS, draw_scenes, held_out_cells, training_cells
 from course_lib.networks.classifier import Classifier
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE
-from course_lib.recipes import emoji_classifier, emoji_latent, emoji_vae
+from course_lib.recipes import emoji_classifier, emoji_latent, emoji_vae, emoji_wholeness
 from course_lib.recipes.measurements import twenty_minutes
 
 
@@ -201,3 +205,130 @@ def test_roughened_pictures_are_each_changed_by_tosses_of_their_own_and_stay_in_
     steps = (rough[smooth][:, 0, 0].diff(dim=-1).abs() > 1e-3).sum(dim=-1)  # (n,): one, three if blurred, five if twice
     assert set(steps.tolist()) == {1, 3, 5}
     assert 0.18 < (steps == 5).double().mean() < 0.32
+
+
+class Scores(torch.nn.Module):
+    """A judge of wholeness with an answer of its own: the score of each picture, (B,)."""
+
+    def __init__(self, score):
+        super().__init__()
+        self.score = score
+
+    def forward(self, both):
+        return torch.stack([torch.zeros(len(both)), self.score(both)], dim=1)
+
+
+@pytest.fixture(scope="module")
+def vaes():
+    return [pretrained.emoji_vae(), pretrained.text_to_image_vae()]
+
+
+def test_half_of_the_made_pictures_are_whole(vaes):
+    unchanged, torn = torch.zeros(1, 4, 16, 16), torch.ones(1, 4, 16, 16)
+    pictures, whole = emoji_wholeness.draw_made(vaes, unchanged, torn, generator())
+    assert pictures.shape == (len(whole), 3, 64, 64)
+    assert pictures.abs().max() <= 1
+    assert whole.sum() == emoji_wholeness.AT_A_TIME // 2
+    assert 0.5 <= whole.double().mean() < 0.55
+    assert torch.equal(pictures, emoji_wholeness.draw_made(vaes, unchanged, torn, generator())[0])
+    # Those of the model are decoded from its latents, with a little noise on them.
+    for latent, said, share in ((unchanged, 1, 1 / 8), (torn, 0, 1 / 4)):
+        nearest = torch.stack([(pictures - vae.to_pictures(latent)).square().mean((1, 2, 3)) for vae in vaes]).amin(
+            dim=0
+        )
+        count = round(share * emoji_wholeness.AT_A_TIME)
+        drawn = nearest.argsort()[:count]
+        assert (whole[drawn] == said).all()
+        assert nearest[drawn].max() < 0.5 * nearest.sort().values[count]
+
+
+@pytest.mark.slow
+def test_what_the_model_has_redrawn_is_whole_if_unchanged_and_torn_if_melted(vaes):
+    unchanged, melted = emoji_wholeness.redrawn_latents(vaes[1], 80, seed=0)
+    assert min(len(unchanged), len(melted)) >= 15
+    assert len(unchanged) + len(melted) < 80  # what lies between is neither
+    assert unchanged.shape[1:] == melted.shape[1:] == (4, 16, 16)
+    assert torch.equal(unchanged, emoji_wholeness.redrawn_latents(vaes[1], 80, seed=0)[0])
+    net = pretrained.emoji_wholeness()
+    whole = (emoji_wholeness.wholeness(net, vaes[1].to_pictures(some)) > 0 for some in (unchanged, melted))
+    assert [round(each.double().mean().item()) for each in whole] == [1, 0]
+
+
+@pytest.mark.slow
+def test_torn_pictures_are_drawn_at_settings_that_tear_them(vaes):
+    torn = emoji_wholeness.torn_latents(8, seed=0)
+    assert list(torn) == list(emoji_wholeness.SETTINGS)
+    assert {latents.shape for latents in torn.values()} == {(8, 4, 16, 16)}
+    spread = {name: latents.std().item() for name, latents in torn.items()}
+    assert spread["w = 15"] > 1.3 * spread["w = 0"]
+    scenes = emoji_wholeness.some_scenes(8, generator())
+    right = judged_right(vaes[0].to_pictures(torn["w = 0"]), scenes, pretrained.emoji_classifier())
+    assert right["object"].double().mean() < 0.3
+
+
+def test_a_batch_shows_each_picture_beside_its_drawing_changed_alike():
+    one = torch.rand(20, 3, 64, 64, generator=generator())
+    rated = emoji_wholeness.Compared(one, one + 1, torch.ones(20, dtype=torch.bool))
+    made = emoji_wholeness.Compared(one - 5, one - 4, torch.zeros(20, dtype=torch.bool))
+    both, whole = emoji_wholeness.draw_batch(rated, made, generator())
+    assert both.shape == (emoji_wholeness.BATCH_SIZE, 9, 64, 64)
+    assert whole.tolist() == [1] * 38 + [0] * 26  # six tenths of 64
+    pictures, real, difference = both.split(3, dim=1)
+    assert torch.allclose(real, pictures + 1)
+    assert torch.allclose(difference, pictures - real)
+    assert (pictures[:38] >= 0).all()
+    assert (pictures[38:] < 0).all()
+    # Each is one of those given: moved by as many pixels as all others, its colours in another order, perhaps mirrored.
+    fits = []
+    for picture in pictures[:38, :, 8:-8, 8:-8]:
+        for y in range(17):
+            for x in range(17):
+                same = one[:, :, y : y + 48, x : x + 48].sum(dim=1)
+                if any(torch.allclose(each, some, atol=1e-5) for each in same for some in (picture.sum(0),)):
+                    fits.append((y, x))
+    assert 8 < len(fits) < 30  # the others are mirrored
+    assert len(set(fits)) == 1
+    again = emoji_wholeness.draw_batch(rated, made, torch.Generator().manual_seed(1))[0]
+    assert not torch.equal(both, again)
+
+
+def test_the_threshold_lets_as_many_pass_as_the_eye_found_whole_and_real_pictures():
+    scores, whole = torch.arange(100.0), torch.arange(100) % 10 < 7
+    high, some = torch.full((50,), 1000.0), torch.linspace(-10, 90, 201)
+    assert (scores > emoji_wholeness.threshold(scores, whole, high)).sum() == 70
+    limit = emoji_wholeness.threshold(scores, whole, some)
+    assert (some > limit).double().mean() >= emoji_wholeness.REAL_PASSED - 0.01
+    assert limit < 0
+
+
+def test_agreement_is_measured_with_the_threshold_of_the_other_half():
+    scores, high = torch.arange(100.0), torch.full((50,), 1000.0)
+    assert emoji_wholeness.agreement(scores, scores > 59.5, high).double().mean() >= 0.98
+    assert emoji_wholeness.agreement(-scores, scores > 59.5, high).double().mean() < 0.25
+    # Of the halves, each is told by the other that it is all whole, or all torn.
+    halves = torch.arange(100) % 2 == 0
+    assert not emoji_wholeness.agreement(scores, halves, high)[1:-1].any()
+    assert emoji_wholeness.ranking(scores, scores > 59.5) == 1
+    assert emoji_wholeness.ranking(-scores, scores > 59.5) == 0
+    assert emoji_wholeness.ranking(scores, halves) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.slow
+def test_what_the_judge_of_wholeness_says_is_counted_kind_by_kind(monkeypatch, vaes):
+    monkeypatch.setattr(emoji_wholeness, "TESTED", 48)
+    whole = rated_pictures().whole
+    scores, real = torch.where(whole, 1.0, -1.0), torch.full((10,), 9.0)
+    for answer in (1.0, -1.0):
+        judge = Scores(lambda both, answer=answer: torch.full((len(both),), answer))
+        quality = emoji_wholeness.measure(judge, vaes, scores, real)
+        shares = {key: float(value) for key, value in quality.items() if key != "torn_refused"}
+        passed = {shares[key] for key in shares if key.startswith(("real_passed", "unchanged_passed"))}
+        assert passed == {float(answer > 0)}
+        assert set(json.loads(quality["torn_refused"]).values()) == {float(answer < 0)}
+        assert set(json.loads(quality["torn_refused"])) == {*KINDS, *emoji_wholeness.SETTINGS, "redrawn"}
+        assert shares["rated_by_eye"] == 300
+        assert shares["ranked_right"] == 1
+    scores[whole.nonzero()[:30]] = -2.0
+    quality = emoji_wholeness.measure(judge, vaes, scores, real)
+    assert float(quality["rated_whole_passed"]) == pytest.approx(1 - 30 / whole.sum().item(), abs=0.01)
+    assert float(quality["agrees_with_the_eye"]) < 1

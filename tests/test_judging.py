@@ -7,7 +7,7 @@ import torch
 
 from course_lib.emoji import captions, judging
 from course_lib.emoji.drawing import compose, scaled
-from course_lib.emoji.scenes import BACKGROUNDS, COLOURS, SIZES, all_cells, draw_scenes
+from course_lib.emoji.scenes import BACKGROUNDS, COLOURS, OBJECTS, SIZES, all_cells, draw_scenes
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,30 @@ def test_judged_right_compares_with_the_scene_that_was_meant(real):
     assert not wrong["background"].any()
     assert not wrong["all"].any()
     assert torch.equal(wrong["size"], right["size"])
+
+
+def test_adherence_is_object_and_colour_and_whole(real):
+    class SaysWholeToTheBright(torch.nn.Module):
+        def forward(self, x):
+            assert x.shape[1:] == (9, 64, 64)
+            assert torch.equal(x[:, 6:], x[:, :3] - x[:, 3:6])
+            return torch.stack([torch.zeros(len(x)), x[:, :3].mean((1, 2, 3)) - 0.5], dim=1)
+
+    class AlwaysRight(torch.nn.Module):
+        def forward(self, x):
+            return torch.nn.functional.one_hot(scenes.object, len(OBJECTS)).float()
+
+    scenes, pictures = real[0][:200], real[1][:200]
+    another = (scenes.colour + (torch.arange(200) % 3 == 0)) % len(COLOURS)
+    scenes = replace(scenes, colour=another, native=torch.zeros_like(scenes.native))
+    four = judging.judged_right(pictures, scenes, AlwaysRight())
+    right = judging.judged_right(pictures, scenes, AlwaysRight(), SaysWholeToTheBright())
+    assert all(torch.equal(right[what], four[what]) for what in four)
+    assert torch.equal(right["whole"], pictures.mean((1, 2, 3)) > 0.5)
+    assert right["object"].all()
+    assert torch.equal(right["object and colour"], right["object"] & right["colour"])
+    assert torch.equal(right["adherence"], right["object"] & right["colour"] & right["whole"])
+    assert 0 < right["adherence"].sum() < right["object and colour"].sum()
 
 
 @pytest.mark.parametrize("rule", [judging.background_of, judging.colour_of, judging.size_of])

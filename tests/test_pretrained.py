@@ -15,7 +15,8 @@ from course_lib.datasets import fashion
 from course_lib.denoisers import Clipped, NetDenoiser
 from course_lib.emoji import emoji_sets
 from course_lib.emoji.drawing import compose, scaled
-from course_lib.emoji.judging import judged_right
+from course_lib.emoji.judging import judge, judged_right, whole_of
+from course_lib.emoji.rated import rated_pictures
 from course_lib.emoji.scenes import OBJECTS, all_cells, draw_scenes, held_out_cells, training_cells
 from course_lib.guidance import Guided
 from course_lib.metrics import accuracy, mean_pairwise_distance, psnr, saturation
@@ -92,6 +93,32 @@ def test_the_judge_of_objects_is_as_good_as_its_file_says(scenes_of_all_cells):
     outlines = json.loads(said["test_accuracy_of_sports_cars"])
     assert len(outlines) == 8
     assert min(outlines.values()) >= 0.95
+
+
+@pytest.mark.slow
+def test_the_judge_of_wholeness_agrees_with_the_eye_and_passes_what_is_real(scenes_of_all_cells):
+    said, net, classifier = (
+        pretrained.describe("emoji_wholeness"),
+        pretrained.emoji_wholeness(),
+        pretrained.emoji_classifier(),
+    )
+    pictures = scenes_of_all_cells[1][:500]
+
+    def passes(some):
+        return whole_of(some, judge(some, classifier), net)
+
+    for name, vae in (("emoji_vae", pretrained.emoji_vae()), ("emoji_decoder", pretrained.text_to_image_vae())):
+        passed = passes(in_batches(vae.reconstruct, pictures)).double().mean().item()
+        assert passed == pytest.approx(float(said[f"real_passed_reconstructed_by_{name}"]), abs=0.015)
+        assert passed >= 0.97
+    assert passes(pictures).double().mean() >= 0.97
+    rated = rated_pictures()
+    agrees = passes(scaled(rated.pictures)) == rated.whole
+    assert agrees.double().mean().item() == pytest.approx(float(said["agrees_with_the_eye"]), abs=0.02)
+    assert agrees.double().mean() >= 0.83
+    torn = json.loads(said["torn_refused"])
+    assert torn.pop("redrawn") > 0.4  # many of these have changed a little only
+    assert min(torn.values()) > 0.8
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.emoji import oklab
+from course_lib.emoji.nearest import nearest_real
 from course_lib.emoji.scenes import BACKGROUNDS, COLOURS, SIDE, SIZES, Scenes, require_scenes, rgb_of
 from course_lib.support.arguments import (
     require_axes,
@@ -64,8 +65,29 @@ def judge(pictures: Tensor, classifier: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def judged_right(pictures: Tensor, scenes: Scenes, classifier: nn.Module) -> dict[str, Tensor]:
-    """Whether each picture shows what its scene says: as ``judge``, (B,) bool; and "all" of the four at once."""
+def whole_of(pictures: Tensor, seen: dict[str, Tensor], wholeness: nn.Module) -> Tensor:
+    """Whether what each picture shows is whole: (B, 3, 64, 64) in [-1, 1] → (B,) bool.
+
+    Args:
+        seen: what ``judge`` sees in them.
+        wholeness: the network that compares them with the nearest real drawings (``pretrained.emoji_wholeness()``).
+    """
+    return in_batches(wholeness, beside(pictures, nearest_real(pictures, seen))).argmax(dim=1) == 1
+
+
+def beside(pictures: Tensor, real: Tensor) -> Tensor:
+    """What the judge of wholeness looks at: pictures, real ones, and the difference, (B, 3, H, W) twice → (B, 9, H, W)."""
+    return torch.cat([pictures, real, pictures - real], dim=1)
+
+
+def judged_right(
+    pictures: Tensor, scenes: Scenes, classifier: nn.Module, wholeness: nn.Module | None = None
+) -> dict[str, Tensor]:
+    """Whether each picture shows what its scene says: as ``judge``, (B,) bool; and "all" of the four at once.
+
+    With the judge of ``wholeness``, three rows more: "whole"; "object and colour"; and "adherence", which is object and
+    colour and whole, for a torn red sports car is none.
+    """
     require_scenes(scenes)
     require_rows("pictures", pictures)
     require_batch("scenes.sprite", scenes.sprite, len(pictures))
@@ -75,8 +97,13 @@ def judged_right(pictures: Tensor, scenes: Scenes, classifier: nn.Module) -> dic
         "background": scenes.background,
         "size": scenes.size,
     }
-    right = {what: seen == said[what] for what, seen in judge(pictures, classifier).items()}
-    return right | {"all": torch.stack(list(right.values())).all(dim=0)}
+    seen = judge(pictures, classifier)
+    right = {what: seen[what] == said[what] for what in said}
+    right["all"] = torch.stack(list(right.values())).all(dim=0)
+    if wholeness is None:
+        return right
+    both, whole = right["object"] & right["colour"], whole_of(pictures, seen, wholeness)
+    return right | {"whole": whole, "object and colour": both, "adherence": both & whole}
 
 
 def shares(right: dict[str, Tensor]) -> dict[str, float]:

@@ -36,6 +36,7 @@ __all__ = [
     "emoji_classifier",
     "emoji_latent",
     "emoji_vae",
+    "emoji_wholeness",
     "fashion",
     "fashion_classifier",
     "load_weights",
@@ -91,6 +92,20 @@ def emoji_classifier() -> Classifier:
 def emoji_classifier_network() -> Classifier:
     """That judge before any training: the recipe's starting point."""
     return Classifier(channels=3, classes=len(OBJECTS), size=SIDE, widths=(32, 64, 128, 128))
+
+
+@_read_once
+def emoji_wholeness() -> Classifier:
+    """The judge of whether an emoji picture is whole, beside the nearest real drawing (recipes/emoji_wholeness.py).
+
+    64×64×9, as ``emoji.judging.beside`` lays the two beside each other; ``emoji.judging.whole_of`` asks it.
+    """
+    return load_weights(emoji_wholeness_network(), "emoji_wholeness")
+
+
+def emoji_wholeness_network() -> Classifier:
+    """That judge before any training: class 1 stands for whole, class 0 for torn."""
+    return Classifier(channels=9, classes=2, size=SIDE, widths=(32, 64, 128, 128))
 
 
 @_read_once

@@ -34,7 +34,7 @@ from course_lib.forward import add_noise, noise_like
 from course_lib.networks.text import TextEncoder
 from course_lib.networks.vae import VAE, reconstruction_error
 from course_lib.pipeline.text_to_image import TextToImage
-from course_lib.pretrained import emoji_classifier, text_encoder, text_to_image_vae, text_unet
+from course_lib.pretrained import emoji_classifier, emoji_wholeness, text_encoder, text_to_image_vae, text_unet
 from course_lib.recipes.shared.captioned import draw_batch, draw_prompts, full_captions, red_sports_cars
 from course_lib.recipes.shared.latents import SCHEDULE, LatentScenes, scenes_as_latents, times_as_often
 from course_lib.recipes.shared.muon import Muon
@@ -53,7 +53,7 @@ EMA_LIMIT = 0.995
 SHIFT = 2.0  # of the times: at uniform ones, most of the loss is about fine detail
 SCENES = 100_000  # encoded once
 FULL = 0.5  # of the captions
-MEASURED, CARS = 1000, 64
+MEASURED, CARS = 1000, 200
 
 
 def loss(encoder: TextEncoder, net: nn.Module, batch: tuple[Tensor, list[str]], generator: torch.Generator) -> Tensor:
@@ -106,15 +106,15 @@ def to_nearest(latents: Tensor, training: Tensor) -> float:
 def measure(pipe: TextToImage, data: LatentScenes) -> dict[str, str]:
     """What the judges say of 1,000 drawn pictures, in seen and in held-out cells, beside what they say of real ones.
 
-    And of the same pictures beside other captions than their own, which is what chance would give; of 64 red sports
+    And of the same pictures beside other captions than their own, which is what chance would give; of 200 red sports
     cars; the Fréchet distances; and whether the model memorises: how far from the nearest training picture it draws,
     beside how far new real pictures are from it. (That is informative in held-out cells. In the others, few scenes with the
     object in the middle are new.)
     """
     encoder, vae, guided = pipe.encoder, pipe.vae, pipe.guided()
     cars = in_batches(vae.to_pictures, draw_prompts(encoder, guided, ["a red sports car"] * CARS))
-    right = judged_right(cars, red_sports_cars(CARS), emoji_classifier())
-    quality = {"red_sports_cars": f"{(right['object'] & right['colour']).double().mean().item():.4f}"}
+    judges = emoji_classifier(), emoji_wholeness()
+    quality = {"red_sports_cars": json.dumps(shares(judged_right(cars, red_sports_cars(CARS), *judges)))}
     for name, cells in (("training", training_cells()), ("held_out", held_out_cells())):
         scenes = draw_scenes(MEASURED, torch.Generator().manual_seed(6), cells).centred()
         real = scaled(compose(scenes))
@@ -127,9 +127,7 @@ def measure(pipe: TextToImage, data: LatentScenes) -> dict[str, str]:
             ("drawn", drawn, scenes),
             ("drawn_shuffled", drawn, others),
         ):
-            right = judged_right(pictures, asked, emoji_classifier())
-            right["object and colour"] = right["object"] & right["colour"]
-            quality[f"judged_right_{kind}_{name}_cells"] = json.dumps(shares(right))
+            quality[f"judged_right_{kind}_{name}_cells"] = json.dumps(shares(judged_right(pictures, asked, *judges)))
             if name == "training" and asked is scenes:
                 quality[f"frechet_distance_{kind}"] = f"{distance_to_scenes(pictures, centred=True):.3f}"
         quality[f"distance_to_nearest_drawn_{name}_cells"] = f"{to_nearest(latents, data.x_0):.4f}"
