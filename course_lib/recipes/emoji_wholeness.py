@@ -18,6 +18,7 @@ Then it is calibrated on 300 other pictures, each rated twice or three times: as
 """
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from torch.nn import functional as F
 
 from course_lib.emoji.damage import KINDS, WITH_WHEELS, changed, damage
 from course_lib.emoji.drawing import compose, scaled
-from course_lib.emoji.judging import beside, judge, whole_of
+from course_lib.emoji.judging import beside, judge
 from course_lib.emoji.nearest import nearest_real
 from course_lib.emoji.rated import rated_once, rated_pictures
 from course_lib.emoji.scenes import OBJECTS, Scenes, all_cells, draw_scenes
@@ -71,7 +72,12 @@ class Compared(NamedTuple):
 
 
 def compared(pictures: Tensor, whole: Tensor) -> Compared:
-    return Compared(pictures, nearest_real(pictures, judge(pictures, emoji_classifier())), whole)
+    return Compared(pictures, real_beside(pictures), whole)
+
+
+def real_beside(pictures: Tensor) -> Tensor:
+    """The real drawings nearest to what the judges see in these pictures."""
+    return nearest_real(pictures, judge(pictures, emoji_classifier()))
 
 
 # --- made pictures ----------------------------------------------------------------------------------------------------
@@ -81,11 +87,7 @@ def some_scenes(count: int, generator: torch.Generator, cells: Tensor | None = N
     """Scenes of all cells, or of these; every second one with the object in the middle."""
     scenes = draw_scenes(count, generator, all_cells() if cells is None else cells)
     middle, moved = scenes.centred(), torch.arange(count) % 2 == 0
-    return Scenes(
-        *(scenes.sprite, scenes.colour, scenes.background, scenes.size),
-        *(torch.where(moved, *places) for places in ((scenes.x, middle.x), (scenes.y, middle.y))),
-        scenes.native,
-    )
+    return replace(scenes, x=torch.where(moved, scenes.x, middle.x), y=torch.where(moved, scenes.y, middle.y))
 
 
 def damaged(kind: str, count: int, generator: torch.Generator) -> Tensor:
@@ -207,8 +209,7 @@ def loss(net: nn.Module, batch: tuple[Tensor, Tensor], generator: torch.Generato
 
 def wholeness(net: Classifier, pictures: Tensor) -> Tensor:
     """The score of each picture, (B,): above zero it counts as whole."""
-    real = nearest_real(pictures, judge(pictures, emoji_classifier()))
-    torn, whole = in_batches(net, beside(pictures, real)).float().unbind(dim=1)
+    torn, whole = in_batches(net, beside(pictures, real_beside(pictures))).float().unbind(dim=1)
     return whole - torn
 
 
@@ -250,7 +251,7 @@ def measure(net: Classifier, vaes: list[VAE], scores: Tensor, real: Tensor) -> d
     }
 
     def passed(pictures: Tensor) -> float:
-        return whole_of(pictures, judge(pictures, emoji_classifier()), net).double().mean().item()
+        return (wholeness(net, pictures) > 0).double().mean().item()
 
     generator = torch.Generator().manual_seed(1)
     pictures = scaled(compose(some_scenes(TESTED, generator)))
