@@ -4,7 +4,7 @@ import ast
 import linecache
 import re
 from contextlib import suppress
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import nbformat
@@ -104,6 +104,16 @@ def test_what_is_to_be_predicted_is_out_of_sight_until_its_cell_runs(path):
                 assert each.metadata.jupyter.outputs_hidden, each.id
             for each in following:  # a claim or an alternative text would give it away
                 assert is_folded(each) or not re.search(r"\bassert\b|\balt=", each.source), each.id
+
+
+@each_teaching_notebook
+def test_a_prediction_is_answered_in_a_fold_before_anything_is_said_about_it(path):
+    """Below the figure, so that it can be checked; or right below the question, where nothing is said afterwards."""
+    texts, fold = cells(path, "markdown"), "<details><summary>Show answer</summary>"
+    for cell, following in pairwise(texts):
+        if "**Predict before you run:**" in cell.source:
+            asked = cell.source.split("**Predict before you run:**")[-1]
+            assert following.source.startswith(fold) or fold in asked, cell.id
 
 
 def is_folded(cell):

@@ -53,7 +53,7 @@ OWED = {
         · distillation · student · smaller network · 1 to 4 steps · latent · VAE · each step is cheaper · combined
         · seconds · minutes · deterministic only at $\eta = 0$""",
     "sheet-q5": """Rombach · 2022 · not diffuse pixels · trained beforehand · encoder · decoder · smaller · costs much less
-        · Stable Diffusion · pictures from text · affordable · consumer · earlier lesson on variational autoencoders
+        · Stable Diffusion · pictures from text · affordable · consumer · came before diffusion models
         · carries weight in systems in production · first stage""",
     "sheet-q6": """U-Net · predicts the noise · cross-attention · position · text embeddings · language model
         · trained beforehand · CLIP · text encoder · each step · prompt · Classifier-free guidance · while drawing

@@ -299,8 +299,9 @@ NOISE_AT_THE_END = BugHunt(
     solution=find_the_bug,
     forbidden=(sampling.ddpm_step, sampling.ddim_step),
     why="With sigma² = beta, which the paper allows, the noise does not vanish at s = 0: one case has to be an exception, and "
-    "many implementations have forgotten it. The grain is faint (0.01 at t = 1), so nobody sees it in a picture. Both "
-    "correct versions are free in their noise at s > 0, so a test of the last step is the one to write.",
+    "many implementations have forgotten it. After a thousand steps the grain is faint (0.01) and nobody sees it; after ten it "
+    "spoils every picture. Both correct versions are free in their noise at s > 0, so a test of the last step is the one to "
+    "write.",
     hints=(
         "The two correct versions differ in how much noise they add on the way. Which step must look the same in both?",
         "At s = 0 the picture is finished. What should be left of the generator's noise?",
