@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from run_notebooks import problems
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 # These change what they are called on: its maker's cell no longer tells what it holds.
@@ -168,18 +167,3 @@ def test_what_would_be_noticed(cells, surprise):
 
 def test_the_check_of_an_exercise_may_replace_its_stub():
     assert surprises({"a-stub": "def f(): ...", "a-check": "f = check('01.1', f)", "b": "f(1)"}) == []
-
-
-@pytest.mark.slow
-def test_what_a_learner_pastes_runs_and_is_called_below(tmp_path, monkeypatch):
-    """The small version of ``make rerun ARGS="--ways solved"``: one notebook, and the same without its use of one answer."""
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-    path = next(each for each in NOTEBOOKS if each.stem == "01_forward_step")
-    assert list(problems(path, "solved")) == []
-    notebook = nbformat.read(path, as_version=4)
-    place = next(k for k, cell in enumerate(notebook.cells) if cell.id.endswith("-check")) + 1
-    notebook.cells = [cell for cell in notebook.cells[:place] if cell.cell_type == "code"]
-    shortened = tmp_path / path.name
-    nbformat.write(notebook, shortened)
-    (found,) = problems(shortened, "solved")
-    assert found.endswith("is checked, and then never called")
