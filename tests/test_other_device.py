@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from course_lib import forward, training
+from course_lib.classroom import checks, on_device, ticks
 from course_lib.classroom.checks import source_of
 from course_lib.classroom.exercise import Exercise
 from course_lib.classroom.exercises import EXERCISES
@@ -306,3 +307,69 @@ def test_a_shown_answer_runs_on_the_other_device(exercise, own_progress):
 
     for trial in exercise.trials:
         assert trial.agrees(trial.run(from_afar), exercise.solution), trial.says
+
+
+# --- what a check says of answers that stop there ---------------------------------------------------------------------
+
+
+def noise_of_the_cpu(posterior, generator=None):
+    noise = torch.randn(posterior.mean.shape, generator=generator)
+    return posterior.mean + (posterior.log_var / 2).exp() * noise
+
+
+def statistics_through_numpy(latents):
+    values = latents.detach().numpy()
+    off = values - values.mean(axis=(0, 2, 3), keepdims=True)
+    return torch.from_numpy(off / off.std(axis=(0, 2, 3), keepdims=True))
+
+
+def places_of_the_cpu(ids, words, places):
+    return words[ids] + torch.index_select(places, 0, torch.arange(ids.shape[1]))
+
+
+MAKES_TENSORS = {"04.2": noise_of_the_cpu, "04.3": statistics_through_numpy, "05.4": places_of_the_cpu}
+
+
+@pytest.mark.parametrize("id_", MAKES_TENSORS)
+def test_a_right_answer_that_stops_on_the_gpu_counts_and_the_courses_own_goes_on(
+    id_, own_progress, capsys, monkeypatch
+):
+    answer = MAKES_TENSORS[id_]
+    assert checks.check(id_, answer) is answer, capsys.readouterr().out
+    assert "computes on" not in capsys.readouterr().out
+    monkeypatch.setattr(checks, "best_device", lambda: THERE)
+    monkeypatch.setattr(checks, "stops_on", within_the_other_device)
+    assert checks.check(id_, answer) is EXERCISES[id_].solution
+    said = capsys.readouterr().out
+    assert said.startswith("✓ Right")
+    assert "computes on cuda:0" in said
+    assert "the course's own version" in said
+    assert ticks.ticks()[id_] == "done"
+
+
+def test_what_the_notebook_computes_on_the_cpu_is_not_tried_on_the_gpu(own_progress, monkeypatch):
+    def factors_of_the_cpu(schedule, x_t, t, v):
+        kept = schedule.alpha_bar[t].reshape(-1, 1, 1, 1)
+        return kept.sqrt().float() * x_t - (1 - kept).sqrt().float() * v
+
+    monkeypatch.setattr(checks, "best_device", lambda: THERE)
+    monkeypatch.setattr(checks, "stops_on", within_the_other_device)
+    assert checks.check("02.4", factors_of_the_cpu) is factors_of_the_cpu
+
+
+def within_the_other_device(*given):
+    """A check works in a thread of its own, where a mode has to be entered anew."""
+    with OtherDevice():
+        return on_device.stops_on(*given)
+
+
+@pytest.mark.parametrize(
+    "exercise", [each for each in EXERCISES.values() if isinstance(each, Exercise)], ids=lambda each: each.id
+)
+def test_a_shown_answer_is_right_with_a_gpu_too(exercise, own_progress, capsys, monkeypatch):
+    names, _, _ = notebook_at(exercise)
+    run_cell(source_of(exercise.solution), names)
+    answer = names[exercise.solution.__name__]
+    monkeypatch.setattr(checks, "best_device", lambda: THERE)
+    monkeypatch.setattr(checks, "stops_on", within_the_other_device)
+    assert checks.check(exercise.id, answer) is answer, capsys.readouterr().out

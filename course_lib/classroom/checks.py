@@ -24,9 +24,11 @@ from course_lib.classroom.console import say
 from course_lib.classroom.exercise import BugHunt, Exercise
 from course_lib.classroom.exercises import EXERCISES
 from course_lib.classroom.guarding import AnswerStopped, WrongAnswerError, describe
+from course_lib.classroom.on_device import stops_on
 from course_lib.classroom.showing import show_markdown
 from course_lib.classroom.supervision import Worker, supervised
 from course_lib.classroom.ticks import record, ticks
+from course_lib.support.device import best_device
 
 TIME_LIMIT = 20.0  # seconds for one check; a right answer takes a small part of one
 
@@ -42,7 +44,7 @@ def check(exercise_id: str, answer: Callable | None = None) -> Callable:
         answer: the learner's function; left out, it is the one of the exercise's name in the notebook.
 
     Returns:
-        The answer if it was verified; until then the solution.
+        The answer if it was verified; until then the solution, and also where it runs on the CPU alone.
 
     Raises:
         KeyboardInterrupt: if the learner interrupts it.
@@ -60,12 +62,14 @@ def check(exercise_id: str, answer: Callable | None = None) -> Callable:
         say(f"○ Interrupted · {exercise.id} {exercise.title}\nNothing was recorded. Is there a loop that never ends?")
         raise
     before = ticks().get(exercise.id)
-    if status in ("done", "tried"):
+    if status == "tried":
         record(exercise.id, status)
+    elif status.startswith("done"):
+        record(exercise.id, "done")
     untouched = "○ Not attempted yet" if before is None else "○ Only the stub here"
-    mark = {"done": "✓ Right", "tried": "✗ Not yet", "untouched": untouched, "nothing": "○ Nothing to check"}[status]
-    say(f"{mark} · {exercise.id} {exercise.title}{message}")
-    if status != "done":
+    marks = {"tried": "✗ Not yet", "untouched": untouched, "nothing": "○ Nothing to check"}
+    say(f"{marks.get(status, '✓ Right')} · {exercise.id} {exercise.title}{message}")
+    if status in marks:
         say("Until it is right, the notebook goes on with the course's own version.")
         if before == "done":
             say("The answer that was right before still counts.")
@@ -138,7 +142,7 @@ def source_of(function: Callable) -> str:
 
 
 def _judge(exercise: Exercise | BugHunt, answer: object) -> tuple[str, str]:
-    """("done" | "tried" | "untouched" | "nothing", what to add to the verdict)."""
+    """("done" | "done, not here" | "tried" | "untouched" | "nothing", what to add to the verdict)."""
     name = exercise.solution.__name__
     if isinstance(threading.current_thread(), Worker):
         raise WrongAnswerError(f"Your function calls check itself: that line belongs below {name}, and not into it.")
@@ -170,7 +174,11 @@ def _verdict(exercise: Exercise | BugHunt, answer: Callable) -> tuple[str, str]:
         problem = f"Your function stopped with {describe(stopped.error)}"
     except Exception as error:
         return "nothing", f"\nThe check itself failed, not your function: {describe(error)}"
-    return ("done", "") if problem is None else ("tried", f"\n{problem}")
+    if problem is not None:
+        return "tried", f"\n{problem}"
+    device = best_device()
+    stops = stops_on(device, exercise, answer) if device.type != "cpu" and exercise.on_device else None
+    return ("done", "") if stops is None else ("done, not here", f"\n{stops}")
 
 
 def _near(name: str, notebook: dict) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -62,6 +62,7 @@ class Exercise:
         mistakes: wrong functions; if an answer gives the same as one of them, the learner reads its docstring.
         changes: the argument, by position, that the function is meant to change in place.
         forbidden: functions of the library that do the same work; calling them is no answer.
+        on_device: whether the notebook hands the function tensors that lie on a GPU, where there is one.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Exercise:
     mistakes: tuple[Callable, ...]
     changes: int | None = None
     forbidden: tuple[Callable, ...] = ()
+    on_device: bool = False
 
     def findings(self, answer: Callable) -> str | None:
         """What is wrong with an answer, in a sentence or two; None if nothing is."""
@@ -127,6 +129,7 @@ class BugHunt:
     why: str
     hints: tuple[str, ...]
     forbidden: tuple[Callable, ...] = ()
+    on_device: ClassVar[bool] = False
 
     def findings(self, answer: Callable) -> str | None:
         """What is wrong with a test; None if it tells right from wrong, again and again."""

@@ -193,6 +193,7 @@ DDPM_STEP = Exercise(
     id="03.1",
     title="DDPM's step",
     points=3,
+    on_device=True,
     solution=ddpm_step,
     forbidden=(sampling.ddpm_step, sampling.ddim_step),
     why=r"At $s = 0$ the factor $1-\bar\alpha_s$ is zero, so the noise vanishes by itself. A mean, a root, and fresh noise: "
@@ -497,6 +498,7 @@ LOOP = Exercise(
     id="03.3",
     title="The sampling loop",
     points=2,
+    on_device=True,
     solution=sampling_loop,
     forbidden=(sampling.sample,),
     why="Ask at t, step to s, and go on from there. The library's `sample` does the same and yields every moment on the way.",
@@ -758,6 +760,7 @@ DDIM_STEP = Exercise(
     id="03.5",
     title="DDIM's step",
     points=3,
+    on_device=True,
     solution=ddim_step,
     forbidden=(sampling.ddim_step,),
     why="With eta = 0 it is one line: the closed form at time s, with the guess for the picture and the *predicted* noise. The "

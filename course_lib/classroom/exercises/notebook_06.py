@@ -265,6 +265,7 @@ FORMULA = Exercise(
     id="06.2",
     title="The formula",
     points=2,
+    on_device=True,
     solution=guide,
     why="At w = 0 the unconditional prediction, at w = 1 the conditional one, and beyond it the same straight line.",
     hints=(
@@ -387,6 +388,7 @@ ONE_CALL = Exercise(
     id="06.3",
     title="One call for both",
     points=2,
+    on_device=True,
     solution=guide_in_one_call,
     why="The same noisy picture stands in both halves of the batch, once beside each condition. Twice the arithmetic, but one "
     "trip through the network.",
