@@ -850,6 +850,19 @@ def by_the_librarys_loop(net, optimizer, batches, loss, learning_rate, after_ste
         after_step(state.step, step.loss)
 
 
+@wrong("02.2", "goes through the batches twice")
+def loop_that_counts_first(net, optimizer, batches, loss, learning_rate, after_step):
+    total = sum(1 for _ in batches)
+    for step, batch in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step)
+        value = loss(net, batch)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        after_step(min(step + 1, total), value.item())
+
+
 # --- 02.3 the average of the weights: right ---------------------------------------------------------------------------
 
 

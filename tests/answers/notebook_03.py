@@ -882,6 +882,14 @@ def loop_with_noise_of_its_own(denoiser, x, times, rule, cond, generator):
     return x
 
 
+@wrong("03.3", "no generator is handed over")
+def walk_with_a_default_generator(denoiser, x, times, rule, cond=None, generator=None):
+    generator = generator or torch.Generator().manual_seed(0)
+    for t, s in pairwise(times):
+        x = rule(denoiser.schedule, Step(t, x, denoiser(x, t, cond)), s, None, generator)
+    return x
+
+
 # --- 03.4 -------------------------------------------------------------------------------------------------------------
 
 

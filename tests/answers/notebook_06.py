@@ -647,6 +647,13 @@ def asked_by_the_library(denoiser, x_t, t, cond, uncond, w):
     return Guided(denoiser, w, uncond)(x_t, t, cond).eps
 
 
+@wrong("06.3", "all words of each row")
+def guided_by_the_mean_word(denoiser, x_t, t, cond, uncond, w):
+    conditions = torch.cat([uncond, cond]).mean(dim=1, keepdim=True)
+    eps_uncond, eps_cond = denoiser(torch.cat([x_t, x_t]), t, conditions).eps.chunk(2)
+    return eps_uncond + w * (eps_cond - eps_uncond)
+
+
 # --- 06.4 bug hunt: a scale with another zero -------------------------------------------------------------------------
 
 

@@ -494,6 +494,13 @@ def _handed_on(walk):
     return joined([with_labels, walk(*arguments, sampling.ddpm_step, labels, seeded(13))])
 
 
+def _without_a_generator(walk):
+    """Whether two walks with a rule that adds noise end alike although nobody has handed over a generator."""
+    denoiser, x = GaussianDenoiser(2.0, 0.5, LINEAR), torch.randn(4, 1, 2, 2, generator=seeded(14))
+    one, other = (walk(denoiser, x, [900, 500, 200], sampling.ddpm_step, None, None) for _ in range(2))
+    return torch.tensor(torch.allclose(one, other))
+
+
 LOOP = Exercise(
     id="03.3",
     title="The sampling loop",
@@ -516,6 +523,11 @@ LOOP = Exercise(
         ),
         Trial(_arrivals, "Walks with an exact denoiser do not arrive where they should.", tolerance=1e-4),
         Trial(_handed_on, "The labels or the generator do not get where they are used.", tolerance=1e-4),
+        Trial(
+            _without_a_generator,
+            "Where no generator is handed over, two walks of DDPM from the same x end alike: hand the rule None, and it draws "
+            "new noise each time.",
+        ),
     ),
     mistakes=(
         draw_one_step_short,

@@ -366,7 +366,9 @@ class _Curved(nn.Module):
         if len(cond) != len(x_t):
             raise ValueError(f"cond must have a row for each of the {len(x_t)} rows of x_t, but it has {len(cond)}.")
         signal, noise = signal_and_noise(self.schedule, t, x_t)
-        heard = cond.mean(dim=(1, 2)).reshape(-1, 1, 1, 1)
+        if cond.shape[1:] != (5, 2):
+            raise ValueError(f"cond must hold all words of each row, (B, 5, 2), but its shape is {tuple(cond.shape)}.")
+        heard = (cond * torch.linspace(0.2, 1.8, 10).view(5, 2).to(cond)).mean(dim=(1, 2)).reshape(-1, 1, 1, 1)
         eps = torch.tanh(x_t * heard) + noise * heard**2
         return Prediction((x_t - noise * eps) / signal, eps)
 
