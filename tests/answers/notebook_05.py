@@ -1,6 +1,7 @@
 """Answers to the exercises of notebook 05."""
 
 import functools
+import itertools
 import math
 import random
 import sys
@@ -11,11 +12,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from answers import right, wrong
-from course_lib.denoisers import NetDenoiser
+from course_lib.denoisers import NetDenoiser, signal_and_noise
+from course_lib.forward import add_noise
 from course_lib.guidance import Guided, padded_alike
 from course_lib.networks.attention import CrossAttention, attention
 from course_lib.networks.text import contrastive_loss
 from course_lib.sampling import Step, ddim_step, ddpm_step, last, sample
+from course_lib.schedules import NoiseSchedule
+from course_lib.training import denoising_loss
 
 # --- 05.1 attention ---------------------------------------------------------------------------------------------------
 
@@ -1467,6 +1471,15 @@ def crossed_over_its_own_exponentials(parts, tokens, words, known):
     return mixed(parts, up @ v)
 
 
+@wrong("05.5", "is invalid for input of size")
+def crossed_for_six_tokens_and_seven_words(parts, tokens, words, known):
+    q = parts.to_q(tokens).view(len(tokens), 6, parts.heads, -1)
+    k, v = parts.to_kv(words).view(len(words), 7, 2, parts.heads, -1).unbind(2)
+    scores = torch.einsum("nihd,njhd->nhij", q, k) / q.shape[-1] ** 0.5
+    weights = scores.masked_fill(~known[:, None, None], -torch.inf).softmax(dim=-1)
+    return parts.to_out(torch.einsum("nhij,njhd->nihd", weights, v).flatten(2))
+
+
 # --- 05.6 the contrastive loss ----------------------------------------------------------------------------------------
 
 
@@ -1688,41 +1701,360 @@ def loss_that_spoils_its_own_graph(pictures, texts, scale):
     return -((own / rows).log() + (own / columns).log()).mean() / 2
 
 
-# --- 05.7 from a prompt to a picture ----------------------------------------------------------------------------------
+@wrong("05.6", "scale learns", "no plain number")
+def loss_with_a_plain_scale(pictures, texts, scale):
+    logits = float(torch.as_tensor(scale).detach()) * pictures @ texts.T
+    own = torch.arange(len(pictures))
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+@wrong("05.6", "scale learns")
+def loss_with_a_scale_of_its_own(pictures, texts, scale):
+    logits = torch.as_tensor(scale).detach() * pictures @ texts.T
+    own = torch.arange(len(pictures))
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+# --- 05.7 the loss with captions --------------------------------------------------------------------------------------
 
 
 @right("05.7")
+def captioned_in_steps(net, encoder, schedule, z_0, captions, t, eps):
+    words = encoder.encode(captions)
+    z_t = add_noise(schedule, z_0, t, eps)
+    signal, noise = schedule.signal_and_noise(t, z_0)
+    target = signal.to(z_0) * eps - noise.to(z_0) * z_0
+    return F.mse_loss(net(z_t, t, words), target)
+
+
+@right("05.7")
+def captioned_with_alpha_bar(net, encoder, schedule, z_0, captions, t, eps):
+    a = schedule.alpha_bar[t][:, None, None, None].to(z_0.dtype)
+    z_t, v = a.sqrt() * z_0 + (1 - a).sqrt() * eps, a.sqrt() * eps - (1 - a).sqrt() * z_0
+    return torch.mean((v - net(z_t, t, encoder.encode(captions))) ** 2)
+
+
+@right("05.7")
+def captioned_by_at(net, encoder, schedule, z_0, captions, t, eps):
+    share = schedule.at(t, z_0)
+    up, down = share.sqrt().float(), (1 - share).sqrt().float()
+    error = net(up * z_0 + down * eps, t, encoder.encode(captions)) - up * eps + down * z_0
+    return (error * error).sum() / error.numel()
+
+
+@wrong("05.7", "no attribute 'tokenizer'")
+def captioned_from_tokens(net, encoder, schedule, z_0, captions, t, eps):
+    with torch.no_grad():
+        words = encoder(encoder.tokenizer(captions)).words
+        signal, noise = signal_and_noise(schedule, t, z_0)
+        v = signal * eps - noise * z_0
+    return nn.MSELoss()(net(add_noise(schedule, z_0, t, eps), t, words), v)
+
+
+@right("05.7")
+def captioned_row_by_row(net, encoder, schedule, z_0, captions, t, eps):
+    total = 0.0
+    for i in range(len(z_0)):
+        row = slice(i, i + 1)
+        signal, noise = signal_and_noise(schedule, t[row], z_0[row])
+        said = net(signal * z_0[row] + noise * eps[row], t[row], encoder.encode(captions[row]))
+        total = total + (said - (signal * eps[row] - noise * z_0[row])).pow(2).mean()
+    return total / len(z_0)
+
+
+@right("05.7")
+def captioned_by_a_denoiser(net, encoder, schedule, z_0, captions, t, eps):
+    z_t = add_noise(schedule, z_0, t, eps)
+    guess = NetDenoiser(net, schedule, "v")(z_t, t, encoder.encode(captions))
+    signal, noise = signal_and_noise(schedule, t, z_0)
+    return (signal * guess.eps - noise * guess.x_0 - signal * eps + noise * z_0).square().mean()
+
+
+@right("05.7")
+def captioned_with_padding_of_its_own(net, encoder, schedule, z_0, captions, t, eps):
+    words = torch.cat(padded_alike(*(encoder.encode([caption]) for caption in captions)))
+    signal, noise = signal_and_noise(schedule, t, z_0)
+    return F.mse_loss(net(signal * z_0 + noise * eps, t, words), signal * eps - noise * z_0, reduction="none").mean()
+
+
+@right("05.7")
+def captioned_by_an_angle(net, encoder, schedule, z_0, captions, t, eps):
+    angle = schedule.at(t, z_0).sqrt().acos()
+    up, down = angle.cos().to(z_0), angle.sin().to(z_0)
+    wrong_by = up * eps - down * z_0 - net(up * z_0 + down * eps, t, encoder.encode(captions))
+    return torch.einsum("bchw,bchw->", wrong_by, wrong_by) / wrong_by.numel()
+
+
+@right("05.7")
+def captioned_with_everything_named(net, encoder, schedule, z_0, captions, t, eps):
+    words = encoder.encode(texts=captions)
+    factors = schedule.signal_and_noise(t=t, x=z_0)
+    signal, noise = [factor.to(dtype=z_0.dtype, device=z_0.device) for factor in factors]
+    return F.mse_loss(input=net(signal * z_0 + noise * eps, t, words), target=torch.sub(signal * eps, noise * z_0))
+
+
+@right("05.7")
+def captioned_with_helpers(net, encoder, schedule, z_0, captions, t, eps):
+    def mixed(one, other):
+        return one * signal + other * noise
+
+    signal, noise = (factor.float() for factor in schedule.signal_and_noise(t, z_0))
+    error = net(mixed(z_0, eps), t, encoder.encode(list(captions))) - mixed(eps, -z_0)
+    return error.pow(2).flatten(1).mean(dim=1).mean()
+
+
+def _asked(net, encoder, schedule, z_0, captions, t, eps):
+    return net(add_noise(schedule, z_0, t, eps), t, encoder.encode(captions))
+
+
+def _v(schedule, z_0, t, eps):
+    signal, noise = signal_and_noise(schedule, t, z_0)
+    return signal * eps - noise * z_0
+
+
+@wrong("05.7", "predicts v")
+def captioned_against_eps(net, encoder, schedule, z_0, captions, t, eps):
+    return (_asked(net, encoder, schedule, z_0, captions, t, eps) - eps).square().mean()
+
+
+@wrong("05.7", "clean latent", "predicts v")
+def captioned_against_z_0(net, encoder, schedule, z_0, captions, t, eps):
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), z_0)
+
+
+@wrong("05.7", "sign of v")
+def captioned_with_the_other_sign(net, encoder, schedule, z_0, captions, t, eps):
+    signal, noise = signal_and_noise(schedule, t, z_0)
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), noise * z_0 - signal * eps)
+
+
+@wrong("05.7", "factors of v are swapped")
+def captioned_with_swapped_factors(net, encoder, schedule, z_0, captions, t, eps):
+    a = schedule.alpha_bar[t].reshape(-1, 1, 1, 1).float()
+    target = (1 - a).sqrt() * eps - a.sqrt() * z_0
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), target)
+
+
+@wrong("05.7", "subtracted, not added")
+def captioned_with_a_plus(net, encoder, schedule, z_0, captions, t, eps):
+    signal, noise = signal_and_noise(schedule, t, z_0)
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), signal * eps + noise * z_0)
+
+
+@wrong("05.7", "shown the clean latent")
+def captioned_without_noise(net, encoder, schedule, z_0, captions, t, eps):
+    return F.mse_loss(net(z_0, t, encoder.encode(captions)), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "gets the first caption")
+def captioned_by_the_first(net, encoder, schedule, z_0, captions, t, eps):
+    first = encoder.encode(captions)[0].repeat(len(captions), 1, 1)
+    return F.mse_loss(net(add_noise(schedule, z_0, t, eps), t, first), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "Only the first token")
+def captioned_by_one_vector(net, encoder, schedule, z_0, captions, t, eps):
+    begin = encoder.encode(captions)[:, 0:1, :]
+    return F.mse_loss(net(add_noise(schedule, z_0, t, eps), t, begin), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "Whatever the captions say")
+def captioned_by_zeros(net, encoder, schedule, z_0, captions, t, eps):
+    nothing = 0 * encoder.encode(captions)
+    return F.mse_loss(net(add_noise(schedule, z_0, t, eps), t, nothing), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "Whatever the captions say", "hand what the encoder answers")
+def captioned_by_empty_texts(net, encoder, schedule, z_0, captions, t, eps):
+    nothing = encoder.encode([""] * len(captions))
+    return F.mse_loss(net(add_noise(schedule, z_0, t, eps), t, nothing), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "TypeError", "'words'")
+def captioned_without_captions(net, encoder, schedule, z_0, captions, t, eps):
+    return F.mse_loss(net(add_noise(schedule, z_0, t, eps), t), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "t / T")
+def captioned_with_time_to_one(net, encoder, schedule, z_0, captions, t, eps):
+    said = net(add_noise(schedule, z_0, t, eps), t.float() / 1000, encoder.encode(captions))
+    return F.mse_loss(said, _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "the time before")
+def captioned_counting_from_zero(net, encoder, schedule, z_0, captions, t, eps):
+    said = net(add_noise(schedule, z_0, t, eps), t - 1, encoder.encode(captions))
+    return F.mse_loss(said, _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "take their mean")
+def captioned_and_summed(net, encoder, schedule, z_0, captions, t, eps):
+    return (_asked(net, encoder, schedule, z_0, captions, t, eps) - _v(schedule, z_0, t, eps)).pow(2).sum()
+
+
+@wrong("05.7", "square root is too much")
+def captioned_and_rooted(net, encoder, schedule, z_0, captions, t, eps):
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), _v(schedule, z_0, t, eps)) ** 0.5
+
+
+@wrong("05.7", "absolute differences")
+def captioned_in_absolute_terms(net, encoder, schedule, z_0, captions, t, eps):
+    return (_asked(net, encoder, schedule, z_0, captions, t, eps) - _v(schedule, z_0, t, eps)).abs().mean()
+
+
+@wrong("05.7", "no gradient leads from it")
+@torch.no_grad()
+def captioned_without_gradients(net, encoder, schedule, z_0, captions, t, eps):
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "linear one")
+def captioned_with_a_schedule_of_its_own(net, encoder, schedule, z_0, captions, t, eps):
+    own = NoiseSchedule.cosine()
+    return F.mse_loss(_asked(net, encoder, own, z_0, captions, t, eps), _v(own, z_0, t, eps))
+
+
+@wrong("05.7", "draw no random numbers")
+def captioned_with_fresh_noise(net, encoder, schedule, z_0, captions, t, eps):
+    other = torch.randn_like(eps)
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, other), _v(schedule, z_0, t, other))
+
+
+@wrong("05.7", "leave captions as they are")
+def captioned_with_some_dropped(net, encoder, schedule, z_0, captions, t, eps):
+    captions = ["" if torch.rand(()) < 0.1 else caption for caption in captions]
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "leave captions as they are")
+def captioned_with_some_dropped_by_random(net, encoder, schedule, z_0, captions, t, eps):
+    captions = ["" if random.random() < 0.1 else caption for caption in captions]
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "of shape (B,)")
+def captioned_with_times_in_a_column(net, encoder, schedule, z_0, captions, t, eps):
+    z_t = add_noise(schedule, z_0, t, eps)
+    return F.mse_loss(net(z_t, t[:, None], encoder.encode(captions)), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "torch.float64", ".to(z_0)")
+def captioned_in_float64(net, encoder, schedule, z_0, captions, t, eps):
+    signal, noise = schedule.signal_and_noise(t, z_0)
+    said = net(signal * z_0 + noise * eps, t, encoder.encode(captions))
+    return F.mse_loss(said, signal * eps - noise * z_0).float()
+
+
+@wrong("05.7", "no gradient leads from it", "backward")
+def captioned_and_walked_back(net, encoder, schedule, z_0, captions, t, eps):
+    loss = F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), _v(schedule, z_0, t, eps))
+    loss.backward()
+    return loss
+
+
+@wrong("05.7", "no gradient leads from it", "backward")
+def captioned_and_walked_back_with_the_graph_kept(net, encoder, schedule, z_0, captions, t, eps):
+    loss = F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), _v(schedule, z_0, t, eps))
+    loss.backward(retain_graph=True)
+    return loss
+
+
+@wrong("05.7", "nan")
+def captioned_with_the_root_of_less_than_0(net, encoder, schedule, z_0, captions, t, eps):
+    a = schedule.alpha_bar[t].reshape(-1, 1, 1, 1).float()
+    z_t, v = a.sqrt() * z_0 + (a - 1).sqrt() * eps, a.sqrt() * eps - (a - 1).sqrt() * z_0
+    return F.mse_loss(net(z_t, t, encoder.encode(captions)), v)
+
+
+@wrong("05.7", "Inference tensors")
+def captioned_in_inference_mode(net, encoder, schedule, z_0, captions, t, eps):
+    with torch.inference_mode():
+        words = encoder.encode(captions)
+    return F.mse_loss(net(add_noise(schedule, z_0, t, eps), t, words), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "four latents does not come out right")
+def captioned_in_alphabetical_order(net, encoder, schedule, z_0, captions, t, eps):
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, sorted(captions), t, eps), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "one is empty")
+def captioned_with_a_word_for_nothing(net, encoder, schedule, z_0, captions, t, eps):
+    captions = [caption or "car" for caption in captions]
+    return F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "four latents does not come out right")
+def captioned_by_half_of_each_vector(net, encoder, schedule, z_0, captions, t, eps):
+    words = F.pad(encoder.encode(captions)[..., :4], (0, 4))
+    return F.mse_loss(net(add_noise(schedule, z_0, t, eps), t, words), _v(schedule, z_0, t, eps))
+
+
+@right("05.7")
+def captioned_and_asserted(net, encoder, schedule, z_0, captions, t, eps):
+    loss = F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), _v(schedule, z_0, t, eps))
+    assert loss.requires_grad
+    return loss
+
+
+@wrong("05.7", "course's own denoising_loss")
+def captioned_by_the_library(net, encoder, schedule, z_0, captions, t, eps):
+    return denoising_loss(NetDenoiser(net, schedule, "v"), z_0, encoder.encode(captions))
+
+
+@wrong("05.7", "returns nothing")
+def captioned_and_forgotten(net, encoder, schedule, z_0, captions, t, eps):
+    F.mse_loss(_asked(net, encoder, schedule, z_0, captions, t, eps), _v(schedule, z_0, t, eps))
+
+
+@wrong("05.7", "(4,)")
+def captioned_one_by_one(net, encoder, schedule, z_0, captions, t, eps):
+    error = _asked(net, encoder, schedule, z_0, captions, t, eps) - _v(schedule, z_0, t, eps)
+    return error.square().mean(dim=(1, 2, 3))
+
+
+@wrong("05.7", "changes its argument z_0 in place")
+def captioned_in_place(net, encoder, schedule, z_0, captions, t, eps):
+    v = _v(schedule, z_0, t, eps)
+    z_0.copy_(add_noise(schedule, z_0, t, eps))
+    return F.mse_loss(net(z_0, t, encoder.encode(captions)), v)
+
+
+# --- 05.8 from a prompt to a picture ----------------------------------------------------------------------------------
+
+
+@right("05.8")
 def prompts_step_by_step(prompts, encoder, denoiser, vae, noise, times):
     for step in sample(denoiser, noise, times, cond=encoder.encode(prompts)):
         z = step.x
     return vae.to_pictures(z)
 
 
-@right("05.7")
+@right("05.8")
 def prompts_in_one_line(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts))))
 
 
-@right("05.7")
+@right("05.8")
 def picture_with_the_scale_by_hand(prompts, encoder, denoiser, vae, noise, times):
     z = last(sample(denoiser, noise, times, cond=encoder.encode(prompts)))
     return vae.decode(z * vae.latent_std + vae.latent_mean).clamp(-1, 1)
 
 
-@right("05.7")
+@right("05.8")
 def picture_clamped_once_more(prompts, encoder, denoiser, vae, noise, times):
     words = encoder.encode(prompts)
     steps = list(sample(denoiser, noise, times, cond=words))
     return vae.to_pictures(steps[-1].x).clamp(-1, 1)
 
 
-@right("05.7")
+@right("05.8")
 def picture_by_unscaled(prompts, encoder, denoiser, vae, noise, times):
     *_, end = sample(denoiser, x=noise, times=times, rule=ddim_step, cond=encoder.encode(prompts))
     return torch.clamp(vae.decode(vae.unscaled(end.x)), min=-1, max=1)
 
 
-@right("05.7")
+@right("05.8")
 def picture_by_own_loop(prompts, encoder, denoiser, vae, noise, times):
     cond, x = encoder.encode(prompts), noise
     for k in range(1, len(times)):
@@ -1733,7 +2065,7 @@ def picture_by_own_loop(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(x)
 
 
-@right("05.7")
+@right("05.8")
 def picture_by_rule(prompts, encoder, denoiser, vae, noise, times):
     with torch.no_grad():
         cond, z = encoder.encode(prompts), noise.clone()
@@ -1743,7 +2075,7 @@ def picture_by_rule(prompts, encoder, denoiser, vae, noise, times):
         return vae.to_pictures(z)
 
 
-@right("05.7")
+@right("05.8")
 def picture_by_picture(prompts, encoder, denoiser, vae, noise, times):
     drawn = []
     for prompt, start in zip(prompts, noise, strict=True):
@@ -1752,7 +2084,7 @@ def picture_by_picture(prompts, encoder, denoiser, vae, noise, times):
     return torch.stack(drawn)
 
 
-@right("05.7")
+@right("05.8")
 def picture_in_a_prepared_tensor(prompts, encoder, denoiser, vae, noise, times):
     out = torch.empty(len(prompts), 3, 64, 64)
     z = last(sample(denoiser, noise, times, cond=encoder.encode(prompts)))
@@ -1761,26 +2093,26 @@ def picture_in_a_prepared_tensor(prompts, encoder, denoiser, vae, noise, times):
     return out
 
 
-@right("05.7")
+@wrong("05.8", "no attribute 'tokenizer'")
 def picture_from_tokens(prompts, encoder, denoiser, vae, noise, times):
     ids = encoder.tokenizer(prompts)
     heard = encoder(ids)
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=heard.words)))
 
 
-@right("05.7")
+@right("05.8")
 def picture_with_padded_words(prompts, encoder, denoiser, vae, noise, times):
     each = padded_alike(*(encoder.encode([prompt]) for prompt in prompts))
     return vae.to_pictures(last(sample(denoiser, noise, tuple(times), cond=torch.cat(each))))
 
 
-@right("05.7")
+@right("05.8")
 def picture_by_guidance_at_one(prompts, encoder, denoiser, vae, noise, times):
     plain = Guided(denoiser, 1, encoder.encode([""]))
     return vae.to_pictures(last(sample(plain, noise, times, cond=encoder.encode(prompts))))
 
 
-@right("05.7")
+@right("05.8")
 def picture_by_while(prompts, encoder, denoiser, vae, noise, times):
     walk = sample(denoiser, noise, times, cond=encoder.encode(prompts), generator=torch.Generator().manual_seed(0))
     step = next(walk)
@@ -1789,137 +2121,152 @@ def picture_by_while(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(step.x)
 
 
-@right("05.7")
+@right("05.8")
 def picture_in_inference_mode(prompts, encoder, denoiser, vae, noise, times):
     with torch.inference_mode():
         z = last(sample(denoiser, noise, times, cond=encoder.encode(list(prompts))))
         return vae.decoder(vae.unscaled(z)).clamp(-1.0, 1.0)
 
 
-@wrong("05.7", "Whatever the prompts say", "as cond=")
+@wrong("05.8", "nan")
+def picture_by_the_root_of_less_than_0(prompts, encoder, denoiser, vae, noise, times):
+    cond, x = encoder.encode(prompts), noise
+    for t, s in itertools.pairwise(times):
+        guess, a = denoiser(x, t, cond), denoiser.schedule.alpha_bar[s].float()
+        x = a.sqrt() * guess.x_0 + (a - 1).sqrt() * guess.eps
+    return vae.to_pictures(x)
+
+
+@wrong("05.8", "right pictures")
+def picture_by_the_sum_of_the_words(prompts, encoder, denoiser, vae, noise, times):
+    cond = encoder.encode(prompts).sum(dim=1, keepdim=True)
+    return vae.to_pictures(last(sample(denoiser, noise, times, cond=cond)))
+
+
+@wrong("05.8", "Whatever the prompts say", "as cond=")
 def picture_with_a_forgotten_cond(prompts, encoder, denoiser, vae, noise, times):
     encoder.encode(prompts)
     return vae.to_pictures(last(sample(denoiser, noise, times)))
 
 
-@wrong("05.7", "Whatever the prompts say")
+@wrong("05.8", "Whatever the prompts say")
 def picture_of_the_example(prompts, encoder, denoiser, vae, noise, times):
     cond = encoder.encode(["a red sports car"] * len(prompts))
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=cond)))
 
 
-@wrong("05.7", "from the same noise, the pictures differ: start from it")
+@wrong("05.8", "from the same noise, the pictures differ: start from it")
 def picture_from_any_noise(prompts, encoder, denoiser, vae, noise, times):
     start = torch.randn(len(prompts), 4, 16, 16)
     return vae.to_pictures(last(sample(denoiser, start, times, cond=encoder.encode(prompts))))
 
 
-@wrong("05.7", "Drawn twice from the same noise", "walk by DDIM")
+@wrong("05.8", "Drawn twice from the same noise", "walk by DDIM")
 def picture_by_ancestral_sampling(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(last(sample(denoiser, noise, times, rule=ddpm_step, cond=encoder.encode(prompts))))
 
 
-@wrong("05.7", "Whatever noise is given")
+@wrong("05.8", "Whatever noise is given")
 def picture_from_a_seed_of_its_own(prompts, encoder, denoiser, vae, noise, times):
     start = torch.randn(noise.shape, generator=torch.Generator().manual_seed(1))
     return vae.to_pictures(last(sample(denoiser, start, times, cond=encoder.encode(prompts))))
 
 
-@wrong("05.7", "Whatever times are given")
+@wrong("05.8", "Whatever times are given")
 def picture_in_25_steps(prompts, encoder, denoiser, vae, noise, times):
     own = denoiser.schedule.times(25)
     return vae.to_pictures(last(sample(denoiser, noise, own, cond=encoder.encode(prompts))))
 
 
-@wrong("05.7", "vae.to_pictures scales and shifts them back")
+@wrong("05.8", "vae.to_pictures scales and shifts them back")
 def picture_by_decode_alone(prompts, encoder, denoiser, vae, noise, times):
     return vae.decode(last(sample(denoiser, noise, times, cond=encoder.encode(prompts))))
 
 
-@wrong("05.7", "beyond -1 … 1")
+@wrong("05.8", "beyond -1 … 1")
 def picture_beyond_the_range(prompts, encoder, denoiser, vae, noise, times):
     z = last(sample(denoiser, noise, times, cond=encoder.encode(prompts)))
     return vae.decode(z * vae.latent_std + vae.latent_mean)
 
 
-@wrong("05.7", "in 0 … 1")
+@wrong("05.8", "in 0 … 1")
 def picture_for_imshow(prompts, encoder, denoiser, vae, noise, times):
     z = last(sample(denoiser, noise, times, cond=encoder.encode(prompts)))
     return (vae.to_pictures(z) + 1) / 2
 
 
-@wrong("05.7", "torch.float32, but it is torch.uint8")
+@wrong("05.8", "torch.float32, but it is torch.uint8")
 def picture_in_bytes(prompts, encoder, denoiser, vae, noise, times):
     z = last(sample(denoiser, noise, times, cond=encoder.encode(prompts)))
     return ((vae.to_pictures(z) + 1) * 127.5).round().to(torch.uint8)
 
 
-@wrong("05.7", "The shape should be (3, 3, 64, 64), but it is (3, 4, 16, 16)")
+@wrong("05.8", "The shape should be (3, 3, 64, 64), but it is (3, 4, 16, 16)")
 def picture_undecoded(prompts, encoder, denoiser, vae, noise, times):
     return last(sample(denoiser, noise, times, cond=encoder.encode(prompts)))
 
 
-@wrong("05.7", "The shape should be (3, 3, 64, 64), but it is (3, 64, 64)")
+@wrong("05.8", "The shape should be (3, 3, 64, 64), but it is (3, 64, 64)")
 def picture_of_the_first_prompt(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts))))[0]
 
 
-@wrong("05.7", "should return a torch.Tensor, but got list")
+@wrong("05.8", "should return a torch.Tensor, but got list")
 def picture_in_a_list(prompts, encoder, denoiser, vae, noise, times):
     return list(vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts)))))
 
 
-@wrong("05.7", "cond must be what encoder.encode(prompts) answers")
+@wrong("05.8", "cond must be what encoder.encode(prompts) answers")
 def picture_from_bare_prompts(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=prompts)))
 
 
-@wrong("05.7", "cond must be what encoder.encode(prompts) answers")
+@wrong("05.8", "no attribute 'tokenizer'")
 def picture_from_bare_tokens(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.tokenizer(prompts))))
 
 
-@wrong("05.7", "cond must have a row for each of the 3 rows of x, but it has 1")
+@wrong("05.8", "cond must have a row for each of the 3 rows of x, but it has 1")
 def picture_of_one_prompt(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts[:1]))))
 
 
-@wrong("05.7", "arrive at the last of the times")
+@wrong("05.8", "arrive at the last of the times")
 def picture_a_step_too_early(prompts, encoder, denoiser, vae, noise, times):
     steps = list(sample(denoiser, noise, times, cond=encoder.encode(prompts)))
     return vae.to_pictures(steps[-2].x)
 
 
-@wrong("05.7", "pixels end there, latents do not")
+@wrong("05.8", "pixels end there, latents do not")
 def picture_of_clamped_latents(prompts, encoder, denoiser, vae, noise, times):
     z = last(sample(denoiser, noise, times, cond=encoder.encode(prompts)))
     return vae.to_pictures(z.clamp(min=-1, max=1))
 
 
-@wrong("05.7", "returns nothing")
+@wrong("05.8", "returns nothing")
 def picture_drawn_and_lost(prompts, encoder, denoiser, vae, noise, times):
     vae.to_pictures(last(sample(denoiser, noise, times, cond=encoder.encode(prompts))))
 
 
-@wrong("05.7", "not for one prompt")
+@wrong("05.8", "not for one prompt")
 def picture_until_zero(prompts, encoder, denoiser, vae, noise, times):
     return vae.to_pictures(last(sample(denoiser, noise, [*times[:-1], 0], cond=encoder.encode(prompts))))
 
 
-@wrong("05.7", "changes its argument noise in place")
+@wrong("05.8", "changes its argument noise in place")
 def picture_over_the_noise(prompts, encoder, denoiser, vae, noise, times):
     noise.mul_(1)
     noise.copy_(last(sample(denoiser, noise.clone(), times, cond=encoder.encode(prompts))))
     return vae.to_pictures(noise)
 
 
-@wrong("05.7", "stopped with AttributeError")
+@wrong("05.8", "stopped with AttributeError")
 def picture_through_the_net(prompts, encoder, denoiser, vae, noise, times):
     bare = NetDenoiser(denoiser.net, denoiser.schedule, "v")
     return vae.to_pictures(last(sample(bare, noise, times, cond=encoder.encode(prompts))))
 
 
-@wrong("05.7", "Drawn twice")
+@wrong("05.8", "Drawn twice")
 def picture_with_a_little_luck(prompts, encoder, denoiser, vae, noise, times):
     z = last(sample(denoiser, noise, times, cond=encoder.encode(prompts)))
     return (vae.to_pictures(z) + 0.01 * random.random()).clamp(-1, 1)
