@@ -79,7 +79,9 @@ RECIPES = {
         *("draw_made", "redrawn_latents", "draw_batch", "wholeness", "threshold", "agreement", "ranking", "measure"),
     },
     "recipes/text_encoder.py": {"fits", "other_colours", "measure"},
-    "recipes/text_to_image.py": {"loss", "finishing_loss", "rare_ones_repeated", "to_nearest", "measure"},
+    "recipes/text_to_image.py": {
+        *("loss", "finishing_loss", "times_as_often_again", "repeated", "train_phase", "to_nearest", "measure", "main"),
+    },
     "recipes/measurements/guidance_scales.py": {"describe_pictures", "main"},
     "pretrained/weights.py": {"load_weights", "save_weights"},
 }

@@ -1,5 +1,6 @@
 """The recipes of the text-to-image model: what they train on, and how their pictures are measured."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,16 @@ from course_lib import pretrained
 from course_lib.denoisers import GaussianDenoiser, signal_and_noise
 from course_lib.emoji import captions
 from course_lib.emoji.drawing import compose, scaled
-from course_lib.emoji.scenes import BACKGROUNDS, COLOURS, OBJECTS, draw_scenes, held_out_cells, joined, training_cells
+from course_lib.emoji.scenes import (
+    BACKGROUNDS,
+    COLOURS,
+    OBJECTS,
+    SIZES,
+    draw_scenes,
+    held_out_cells,
+    joined,
+    training_cells,
+)
 from course_lib.guidance import Guided
 from course_lib.networks.vae import reconstruction_error
 from course_lib.pipeline.text_to_image import TextToImage
@@ -110,7 +120,7 @@ def test_the_loss_of_the_decoder_is_the_error_of_what_it_makes_of_noisy_latents(
 
 
 def test_small_objects_and_backgrounds_other_than_white_are_repeated(data):
-    repeated = text_to_image.rare_ones_repeated(data)
+    repeated = text_to_image.repeated(data, latents.times_as_often(data.scenes))
 
     def counts(scenes):
         """How many scenes there are of each (size, white or not)."""
@@ -119,6 +129,26 @@ def test_small_objects_and_backgrounds_other_than_white_are_repeated(data):
     assert counts(repeated.scenes).tolist() == (counts(data.scenes) * torch.tensor([2, 6, 1, 3, 1, 3])).tolist()
     rows = torch.cdist(repeated.x_0[:50].flatten(1), data.x_0.flatten(1)).argmin(dim=1)
     assert same(repeated.scenes[:50], data.scenes[rows])
+
+
+def test_what_the_first_round_tears_comes_more_often_in_the_second():
+    scenes = draw_scenes(3000, generator())
+    times = text_to_image.times_as_often_again(scenes)
+    size, background, colour = (list(names).index for names in (SIZES, BACKGROUNDS, COLOURS))
+    for of_size, ground, of_colour, expected in (
+        ("medium", "white", "red", 1),
+        ("medium", "white", "white", 2),
+        ("small", "white", "red", 2),
+        ("large", "white", "blue", 3),
+        ("medium", "grey", "red", 4),
+        ("medium", "black", "black", 5),
+        ("medium", "blue", "yellow", 3),
+        ("large", "black", "white", 30),
+    ):
+        those = (scenes.size == size(of_size)) & (scenes.background == background(ground))
+        those &= scenes.colour == colour(of_colour)
+        assert those.any()
+        assert times[those].unique().tolist() == [expected], (of_size, ground, of_colour)
 
 
 def test_objects_stand_in_the_middle():
@@ -196,8 +226,13 @@ def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, da
     monkeypatch.setattr(
         text_to_image, "scenes_as_latents", lambda vae, count, centred: asked.append((count, centred)) or data
     )
-    for name, value in {"STEPS": 2, "FINISHING_STEPS": 1}.items():
-        monkeypatch.setattr(text_to_image, name, value)
+    steps = (2, 1, 3, 1)
+    phases = tuple(phase._replace(steps=few) for phase, few in zip(text_to_image.PHASES, steps, strict=True))
+    monkeypatch.setattr(text_to_image, "PHASES", phases)
+    told, draw_batch = [], text_to_image.draw_batch
+    monkeypatch.setattr(
+        text_to_image, "draw_batch", lambda data, *given, **more: told.append(data) or draw_batch(data, *given, **more)
+    )
     started, begun_with, finished, measured, shipped = [], [], [], [], []
     new_state, finishing_loss = text_to_image.new_state, text_to_image.finishing_loss
 
@@ -214,24 +249,30 @@ def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, da
     monkeypatch.setattr(text_to_image, "ship", lambda *given: shipped.append(given))
     text_to_image.main()
     assert asked == [(text_to_image.SCENES, True)]
-    first, second = started
-    assert (first.step, first.seed, second.step, second.seed) == (2, 0, 1, 1)
+    assert [(state.step, state.seed) for state in started] == [(2, 0), (1, 1), (3, 2), (1, 3)]
     assert begun_with[0] is None
-    assert all(torch.equal(value, begun_with[1][name]) for name, value in first.ema.state_dict().items())
-    assert finished == [second.net]  # in its only step
+    for before, weights in zip(started, begun_with[1:], strict=False):
+        assert all(torch.equal(value, weights[name]) for name, value in before.ema.state_dict().items())
+    assert finished == [started[1].net, started[3].net]  # in their only step
+    often = [latents.times_as_often(data.scenes), text_to_image.times_as_often_again(data.scenes)]
+    shown = [int(often[number].sum()) for number in (0, 0, 1, 0)]
+    assert shown[0] != shown[2]
+    assert [len(each.x_0) for each in told] == [
+        count for count, few in zip(shown, steps, strict=True) for _ in range(few)
+    ]
     ((name, _, state, _, quality),) = shipped
-    assert (name, quality) == ("text_to_image", {"steps": "2 + 1", "good": "very"})
-    assert state is second
-    ((pipe, told),) = measured
+    assert (name, quality) == ("text_to_image", {"steps": "2 + 1 + 3 + 1", "good": "very"})
+    assert state is started[-1]
+    ((pipe, seen),) = measured
     assert pipe.denoiser.net is state.ema
+    assert seen is data
     vae = pretrained.text_to_image_vae()
     assert all(torch.equal(value, vae.state_dict()[name]) for name, value in pipe.vae.state_dict().items())
-    assert len(told.x_0) > len(data.x_0)  # the rare ones repeated
     weight = "middle_1.block.conv1.weight"
-    weights = [state.net.get_parameter(weight), first.net.get_parameter(weight), new_state().net.get_parameter(weight)]
-    assert not torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[1], weights[2])
-    assert not (tmp_path / "checkpoints" / "unfinished" / "text_to_image_first.safetensors").exists()
+    weights = [each.net.get_parameter(weight) for each in (new_state(), *started)]
+    assert not any(torch.equal(one, other) for one, other in itertools.pairwise(weights))
+    left = [path.name for path in (tmp_path / "checkpoints" / "unfinished").iterdir()]
+    assert left == ["text_to_image.safetensors"]  # which ``ship`` deletes
 
 
 def test_the_second_part_of_training_begins_where_the_first_one_ended():
@@ -357,8 +398,8 @@ def test_a_row_of_real_pictures_says_that_they_are_right():
     pictures, cars = scaled(compose(some)), scaled(compose(text_to_image.red_sports_cars(20)))
     real = pretrained.emoji_classifier().features(scaled(compose(guidance_scales.wanted_scenes(9))))
     row = guidance_scales.describe_pictures(pictures, some, cars, real)
-    assert min(row[what] for what in ("object", "colour", "object and colour", "all", "red sports cars")) > 0.9
-    assert row["object and colour"] <= min(row["object"], row["colour"])
+    assert min(row[what] for what in ("object", "colour", "object and colour", "adherence", "red sports cars")) > 0.9
+    assert row["adherence"] <= row["object and colour"] <= min(row["object"], row["colour"])
     assert row["precision"] > 0.6
     grey = guidance_scales.describe_pictures(torch.zeros_like(pictures), some, torch.zeros_like(cars), real)
     assert grey["all"] == grey["red sports cars"] == grey["pairwise distance"] == grey["saturation"] == 0

@@ -3,7 +3,7 @@
 A classifier of objects passes torn pictures: two outlines in one, a body without wheels. This judge sees each picture
 beside the nearest real drawing, and is shown two kinds:
 
-- *rated* ones, which the text-to-image model drew and an eye has looked at (emoji/rated.py);
+- *rated* ones, which the text-to-image model drew after its first round and an eye has looked at (emoji/rated.py);
 - *made* ones: real pictures, and such as are not whole: real ones that were damaged (emoji/damage.py), what notebook 04's
   model draws at settings that tear pictures, and real ones that it has redrawn from a noised state. The more noise, the
   less is left of the drawing: the little changed ones are shown as whole, so that the model's hand gives nothing away, and

@@ -2,7 +2,7 @@
 
 For each scale w, 300 pictures of full captions, half of them of held-out cells, and 64 of "a red sports car": with
 plain guidance at all times, with plain guidance within an interval of them alone, and with projected guidance. What is
-given is adherence, what is taken diversity and naturalness. Rows that are done are kept.
+given is adherence, of which a torn picture has none, what is taken diversity and naturalness. Rows that are done are kept.
 """
 
 from functools import partial
@@ -16,13 +16,13 @@ from course_lib.emoji.judging import judged_right, shares
 from course_lib.emoji.scenes import Scenes, draw_scenes, held_out_cells, joined, training_cells
 from course_lib.metrics import frechet_distance, mean_pairwise_distance, precision_and_recall, saturation
 from course_lib.pipeline.text_to_image import TextToImage
-from course_lib.pretrained import emoji_classifier, text_to_image
+from course_lib.pretrained import emoji_classifier, emoji_wholeness, text_to_image
 from course_lib.recipes.shared import tables
 from course_lib.recipes.shared.captioned import draw_prompts, full_captions, red_sports_cars
 from course_lib.support.batches import in_batches
 
 NAME = "guidance_scales"
-NETWORKS = ("emoji_classifier", "emoji_decoder", "emoji_vae", "text_encoder", "text_to_image")
+NETWORKS = ("emoji_classifier", "emoji_decoder", "emoji_vae", "emoji_wholeness", "text_encoder", "text_to_image")
 SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 15.0)
 INTERVAL = (200, 800)  # of the times 1…1000
 PARALLEL = 0.3
@@ -49,22 +49,15 @@ def describe_pictures(pictures: Tensor, scenes: Scenes, of_one_prompt: Tensor, r
     Args:
         pictures: (N, 3, 64, 64) in [-1, 1], one for each of the scenes.
         scenes: what they are to show.
-        of_one_prompt: (M, 3, 64, 64), all to show a red sports car.
+        of_one_prompt: (M, 3, 64, 64), all to show a red sports car: a whole one, as ``judged_right`` has it.
         real: features of N other real pictures.
     """
-    classifier = emoji_classifier()
-    right = judged_right(pictures, scenes, classifier)
-    cars = judged_right(of_one_prompt, red_sports_cars(len(of_one_prompt)), classifier)
+    classifier, wholeness = emoji_classifier(), emoji_wholeness()
+    right = judged_right(pictures, scenes, classifier, wholeness)
+    cars = judged_right(of_one_prompt, red_sports_cars(len(of_one_prompt)), classifier, wholeness)
     features = in_batches(classifier.features, pictures)  # (N, 64)
     precision, recall = precision_and_recall(real, features)
-    wanted = {
-        "object": right["object"],
-        "colour": right["colour"],
-        "object and colour": right["object"] & right["colour"],
-        "all": right["all"],
-        "red sports cars": cars["object"] & cars["colour"],
-    }
-    row = shares(wanted) | {
+    row = shares(right | {"red sports cars": cars["adherence"]}) | {
         "pairwise distance": mean_pairwise_distance(in_batches(classifier.features, of_one_prompt)),
         "saturation": saturation(of_one_prompt),
         "precision": precision,

@@ -43,7 +43,7 @@ from course_lib.recipes.shared.captioned import DRAWN_STEPS, draw_batch
 from course_lib.recipes.shared.latents import SCHEDULE, LatentScenes, draw, scenes_as_latents
 from course_lib.recipes.shared.muon import Muon
 from course_lib.recipes.shared.running import discard, run_training
-from course_lib.recipes.text_to_image import PEAK, SHIFT
+from course_lib.recipes.text_to_image import PHASES, SHIFT
 from course_lib.support.batches import in_batches
 from course_lib.support.device import half_precision, on_best_device
 from course_lib.training import TrainState, denoising_loss, warm_up_then_fall
@@ -127,7 +127,7 @@ def loss(net: Reader, batch: tuple[Tensor, list[str]], generator: torch.Generato
 def train_reader(name: str, reader: Reader, data: LatentScenes) -> Reader:
     """The averaged network after STEPS steps."""
     state = TrainState(on_best_device(reader), optimizer=Muon(reader, ENDS))
-    learning_rate = partial(warm_up_then_fall, steps=STEPS, peak=PEAK)
+    learning_rate = partial(warm_up_then_fall, steps=STEPS, peak=PHASES[0].peak)
     run_training(name, state, partial(draw_batch, data, size=BATCH_SIZE), loss, STEPS, BATCH_SIZE, learning_rate)
     return state.ema.eval()
 

@@ -9,7 +9,7 @@ from course_lib.pipeline.text_to_image import TextToImage
 from course_lib.pretrained import text_to_image
 from course_lib.support.files import atomic_write, data_folder, record_checksum
 
-SEED, MOMENTS, GAP = 1, 8, 4
+SEED, MOMENTS, GAP = 4, 8, 4
 PROMPTS = (
     "a red sports car",
     "a blue frog",
