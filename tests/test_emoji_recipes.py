@@ -130,10 +130,10 @@ def test_what_is_timed_is_a_step_of_training():
 def test_latents_are_decoded_and_pixels_are_not():
     denoiser, scenes = GaussianDenoiser(0.5, 0.1, emoji_latent.SCHEDULE), emoji_latent.wanted_scenes(3)
     labels = scenes.labels
-    pixels = twenty_minutes.draw_pictures(twenty_minutes.Trained(denoiser, None, 1, 0), scenes)
+    pixels = twenty_minutes.draw_pictures(twenty_minutes.Trained(denoiser, None, 1, 0, "pixel_unet"), scenes)
     assert torch.equal(pixels, emoji_latent.draw(denoiser, (3, 64, 64), labels))
     vae = pretrained.emoji_vae()
-    decoded = twenty_minutes.draw_pictures(twenty_minutes.Trained(denoiser, vae, 1, 1), scenes)
+    decoded = twenty_minutes.draw_pictures(twenty_minutes.Trained(denoiser, vae, 1, 1, "latent_unet"), scenes)
     assert torch.equal(decoded, vae.to_pictures(emoji_latent.draw(denoiser, (4, 16, 16), labels)))
 
 
@@ -171,16 +171,20 @@ def test_scenes_are_asked_for_as_training_shows_them():
 
 def test_minutes_hold_every_step_and_the_encoding():
     denoiser, vae = GaussianDenoiser(0.0, 1.0, emoji_latent.SCHEDULE), pretrained.emoji_vae()
-    cost = {"seconds_of_a_step": {"pixel_unet": 0.3, "latent_unet": 0.5, "vae": 0.2}, "seconds_of_encoding": 60.0}
+    steps = {"pixel_unet": 0.3, "patched_unet": 0.1, "latent_unet": 0.5, "vae": 0.2}
+    cost = {"seconds_of_a_step": steps, "seconds_of_encoding": 60.0}
     small = {"MEASURED": 4, "TIMED": 2}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small.items():
             patch.setattr(twenty_minutes, name, value)
         patch.setattr(twenty_minutes, "distance_to_scenes", lambda pictures: 1.0)
-        on_latents = twenty_minutes.measure("latents", twenty_minutes.Trained(denoiser, vae, 240, 600), cost)
-        on_pixels = twenty_minutes.measure("pixels", twenty_minutes.Trained(denoiser, None, 400, 0), cost)
+        trained = twenty_minutes.Trained
+        on_latents = twenty_minutes.measure("latents", trained(denoiser, vae, 240, 600, "latent_unet"), cost)
+        on_pixels = twenty_minutes.measure("pixels", trained(denoiser, None, 400, 0, "pixel_unet"), cost)
+        on_patches = twenty_minutes.measure("patches", trained(denoiser, None, 600, 0, "patched_unet"), cost)
     assert (on_latents["minutes"], on_latents["vae_minutes"]) == (3.0, 2.0)  # 240 · 0.5 s + 60 s; 600 · 0.2 s
     assert (on_pixels["minutes"], on_pixels["vae_minutes"]) == (2.0, 0.0)
+    assert on_patches["minutes"] == 1.0
 
 
 def test_the_judge_learns_all_objects_and_cells_from_roughened_pictures():

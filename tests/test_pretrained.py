@@ -215,15 +215,19 @@ def test_the_text_to_image_model_draws_what_its_prompts_say():
         assert shuffled["object and colour"] < 0.05 < drawn["object and colour"] <= real["object and colour"]
         assert drawn["object and colour"] >= 0.96 * real["object and colour"]
         assert drawn["all"] >= 0.96 * real["all"]
+        assert drawn["adherence"] >= 0.9 * real["adherence"]
         scenes = draw_scenes(60, torch.Generator().manual_seed(31), cells).centred()
         pictures = pipe(full_captions(scenes)).tensor / 127.5 - 1
-        right = judged_right(pictures, scenes, pretrained.emoji_classifier())
-        for what in ("object", "colour", "background", "size"):
-            assert right[what].double().mean().item() == pytest.approx(drawn[what], abs=0.06), what
+        right = judged_right(pictures, scenes, pretrained.emoji_classifier(), pretrained.emoji_wholeness())
+        for what in ("object", "colour", "background", "size", "adherence"):
+            leave = 0.11 if what == "adherence" else 0.06  # three standard errors of 60 pictures
+            assert right[what].double().mean().item() == pytest.approx(drawn[what], abs=leave), what
         # It does not recite: what it draws is no nearer to what it has seen than new real pictures are.
         nearest = {kind: float(said[f"distance_to_nearest_{kind}_{name}_cells"]) for kind in ("drawn", "real")}
         assert nearest["drawn"] > nearest["real"]
-    assert float(said["red_sports_cars"]) >= 0.95
+    cars = json.loads(said["red_sports_cars"])
+    assert cars["object and colour"] >= 0.95
+    assert cars["adherence"] >= 0.85
     distance = {kind: float(said[f"frechet_distance_{kind}"]) for kind in ("real", "reconstructed", "drawn")}
     assert distance["real"] < distance["reconstructed"] < distance["drawn"]
 
@@ -426,6 +430,11 @@ def test_the_table_of_samplers_was_measured_on_the_shipped_model_and_says_what_t
     assert distance["DDIM", 50] < 1.2 * distance["DDIM", 1000]
     assert distance["DDIM", 100] < 1.1 * distance["DDIM", 1000]
     assert all(row["seconds_for_100"] > 0 for row in table["rows"])
+    # Chance moves a distance by a few per cent, far less than what the course says of it.
+    for row in table["rows"]:
+        assert ("other_seeds" in row) == (row["steps"] <= fashion_samplers.MANY)
+        for other in row.get("other_seeds", []):
+            assert other == pytest.approx(row["frechet_distance"], rel=0.15), row
 
 
 def test_the_race_of_pixels_and_latents_was_measured_on_the_shipped_networks_and_says_what_the_course_claims():
@@ -433,12 +442,12 @@ def test_the_race_of_pixels_and_latents_was_measured_on_the_shipped_networks_and
     assert_measured_on(table, twenty_minutes)
     rows = {row["name"]: row for row in table["rows"]}
     assert list(rows) == list(twenty_minutes.ROWS)
-    steps = {"pixels": (twenty_minutes.PIXEL_STEPS, 0)} | {
+    steps = {"pixels": (twenty_minutes.PIXEL_STEPS, 0), "pixels, 4×4 patches": (twenty_minutes.PATCHED_STEPS, 0)} | {
         "latents": (twenty_minutes.LATENT_STEPS, twenty_minutes.VAE_STEPS),
         "shipped latents": tuple(int(pretrained.describe(name)["steps"]) for name in ("emoji_latent", "emoji_vae")),
     }
     assert {name: (row["steps"], row["vae_steps"]) for name, row in rows.items()} == steps
-    for name in ("pixels", "latents"):
+    for name in ("pixels", "latents", "pixels, 4×4 patches"):
         assert 17 < rows[name]["minutes"] + rows[name]["vae_minutes"] < 23, name
     floor = table["reconstructed_frechet_distance"]
     assert table["real_frechet_distance"] < floor < min(row["frechet_distance"] for row in rows.values())
@@ -455,7 +464,8 @@ def test_the_race_of_pixels_and_latents_was_measured_on_the_shipped_networks_and
 def test_the_sheet_of_the_race_shows_what_the_shipped_model_draws():
     sheet = Image.open(files.shipped_file(twenty_minutes.SHEET))
     assert sheet.size == (twenty_minutes.SHOWN * 64, len(twenty_minutes.ROWS) * 64)
-    strip = torch.from_numpy(np.array(sheet)[-64:]).unflatten(1, (-1, 64)).permute(1, 3, 0, 2)  # (SHOWN, 3, 64, 64)
+    top = 64 * list(twenty_minutes.ROWS).index("shipped latents")
+    strip = torch.from_numpy(np.array(sheet)[top : top + 64]).unflatten(1, (-1, 64)).permute(1, 3, 0, 2)
     drawn = twenty_minutes.draw_pictures(twenty_minutes.shipped_latents(), wanted_scenes(twenty_minutes.SHOWN))
     assert psnr(scaled(strip), drawn) > 35
 
@@ -483,10 +493,8 @@ def test_a_part_of_the_table_of_scales_is_what_the_shipped_model_draws(kind, w):
     prompts = [guidance_scales.PROMPT] * guidance_scales.SEEDS
     cars = guidance_scales.draw_pictures(pipe, pipe.guided(w, **options), prompts)
     row, classifier = table[kind][str(w)], pretrained.emoji_classifier()
-    right = judged_right(cars, red_sports_cars(len(cars)), classifier)
-    assert (right["object"] & right["colour"]).double().mean().item() == pytest.approx(
-        row["red sports cars"], abs=0.032
-    )
+    right = judged_right(cars, red_sports_cars(len(cars)), classifier, pretrained.emoji_wholeness())
+    assert right["adherence"].double().mean().item() == pytest.approx(row["red sports cars"], abs=0.048)
     assert mean_pairwise_distance(in_batches(classifier.features, cars)) == pytest.approx(
         row["pairwise distance"], rel=0.03
     )
@@ -516,7 +524,9 @@ def test_the_scales_of_guidance_were_measured_on_the_shipped_model_and_say_what_
     right = {w: row["object and colour"] for w, row in plain.items()}
     assert right[0.0] < 0.05
     assert right[1.0] + 0.03 < right[3.0] > right[15.0] + 0.1
-    assert plain[1.0]["red sports cars"] + 0.15 < plain[3.0]["red sports cars"] > 0.95
+    adherence = {w: row["adherence"] for w, row in plain.items()}
+    assert adherence[1.0] + 0.2 < adherence[3.0] > adherence[15.0] + 0.2
+    assert plain[1.0]["red sports cars"] + 0.5 < plain[3.0]["red sports cars"] > 0.8
     distance = {w: row["pairwise distance"] for w, row in plain.items()}
     assert distance[0.0] > distance[1.0] > distance[2.0] > distance[3.0] > distance[5.0]
     assert within[3.0]["pairwise distance"] > distance[3.0] + 5

@@ -54,7 +54,10 @@ SMALL = {
     "text_encoder": (text_encoder, {"STEPS": 4, "BATCH_SIZE": 8, "MEASURED": 40}),
     "text_to_image": (
         text_to_image,
-        {"STEPS": 3, "FINISHING_STEPS": 4, "BATCH_SIZE": 8, "DECODED": 2, "SCENES": 50, "MEASURED": 6, "CARS": 2},
+        {
+            "PHASES": tuple(phase._replace(steps=3) for phase in text_to_image.PHASES),
+            **{"BATCH_SIZE": 8, "DECODED": 2, "SCENES": 50, "MEASURED": 6, "CARS": 2},
+        },
     ),
 }
 
@@ -424,7 +427,7 @@ def run_in_two_goes(recipe, sandbox, step, monkeypatch, rows_of):
 @pytest.mark.slow
 def test_samplers_are_measured_row_by_row(sandbox, small, monkeypatch):
     few = {"DDPM": (3,), "DDIM": (3,), "DPM-Solver++": (3,)}
-    small(fashion_samplers, {"STEPS": few, "PICTURES": 20, "TIMED": 2})
+    small(fashion_samplers, {"STEPS": few, "PICTURES": 20, "TIMED": 2, "OTHER_SEEDS": (5,)})
     table, calls = run_in_two_goes(
         fashion_samplers,
         sandbox,
@@ -432,10 +435,12 @@ def test_samplers_are_measured_row_by_row(sandbox, small, monkeypatch):
         monkeypatch,
         lambda table: [(row["rule"], row["frechet_distance"]) for row in table["rows"]],
     )
-    assert calls == 4  # the first row once, the second twice, the third once
+    assert calls == 7  # the first row once, the second twice, the third once; and one seed more for each
     assert [row["rule"] for row in table["rows"]] == list(few)
     assert len({row["frechet_distance"] for row in table["rows"]}) == 3  # each rule draws its own
     assert all(row["seconds_for_100"] > 0 for row in table["rows"])
+    assert all(len(row["other_seeds"]) == 1 for row in table["rows"])
+    assert all(row["other_seeds"] != [row["frechet_distance"]] for row in table["rows"])
 
 
 @pytest.mark.slow
@@ -475,18 +480,18 @@ def test_what_networks_read_is_compared_row_by_row(sandbox, small, monkeypatch):
 
 @pytest.mark.slow
 def test_the_race_is_run_row_by_row(sandbox, small, monkeypatch):
-    constants = {"PIXEL_STEPS": 3, "PIXEL_BATCH": 2, "VAE_STEPS": 3, "LATENT_STEPS": 3}
+    constants = {"PIXEL_STEPS": 3, "PIXEL_BATCH": 2, "VAE_STEPS": 3, "LATENT_STEPS": 3, "PATCHED_STEPS": 3}
     small(twenty_minutes, constants | {"MEASURED": 8, "TIMED": 2, "SHOWN": 3, "SAMPLING_STEPS": 2})
     small(emoji_vae, {"BATCH_SIZE": 4, "MEASURED": 8})
     small(emoji_latent, {"BATCH_SIZE": 4, "SCENES": 20})
-    cost = {"seconds_of_a_step": {"pixel_unet": 0.3, "latent_unet": 0.5, "vae": 0.2}, "seconds_of_encoding": 60.0}
-    monkeypatch.setattr(twenty_minutes, "costs", lambda: cost)
+    steps = {"pixel_unet": 0.3, "patched_unet": 0.1, "latent_unet": 0.5, "vae": 0.2}
+    monkeypatch.setattr(twenty_minutes, "costs", lambda: {"seconds_of_a_step": steps, "seconds_of_encoding": 60.0})
     table, calls = run_in_two_goes(
         twenty_minutes, sandbox, "measure", monkeypatch, lambda table: [row["name"] for row in table["rows"]]
     )
-    assert calls == 4
-    assert [row["name"] for row in table["rows"]] == ["pixels", "latents", "shipped latents"]
+    assert calls == 5
+    assert [row["name"] for row in table["rows"]] == list(twenty_minutes.ROWS)
     with Image.open(sandbox / "measurements" / "twenty_minutes.webp") as sheet:
-        assert sheet.size == (3 * 64, 3 * 64)
+        assert sheet.size == (3 * 64, 4 * 64)
     assert not differs("measurements/twenty_minutes.webp")
     assert unfinished(sandbox) == []

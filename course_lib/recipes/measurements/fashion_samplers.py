@@ -22,7 +22,7 @@ NAME, NETWORKS = "fashion_samplers", ("fashion", "fashion_classifier")
 RULES: dict[str, Rule] = {"DDPM": ddpm_step, "DDIM": ddim_step, "DPM-Solver++": dpmpp_2m_step}
 STEPS = {"DDPM": (5, 10, 25, 50, 100, 1000), "DDIM": (5, 10, 25, 50, 100, 1000), "DPM-Solver++": (5, 10, 25, 50)}
 PICTURES, TIMED = 2000, 100
-OTHER_SEEDS, MANY = (1, 2), 100
+OTHER_SEEDS, MANY = (1, 2), 50
 
 
 def measure(denoiser: Clipped, rule: str, steps: int, seed: int = 0) -> dict:

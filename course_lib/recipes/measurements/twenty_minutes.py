@@ -1,13 +1,15 @@
 """Pixels against latents, twenty minutes of training each: ``python -m course_lib.recipes.measurements.twenty_minutes``.
 
 Two questions. What does a step cost? Operations and time, for one and the same U-Net on pictures of 64×64×3 and on their
-latents of 16×16×4, position by position. And what do twenty minutes buy on two cores? Three rows:
+latents of 16×16×4, position by position. And what do twenty minutes buy on two cores? Four rows:
 
-    pixels            a diffusion model of the pictures themselves, of a size that sees enough of them in the time
-    latents           a VAE and a diffusion model of its latents, both from nothing, both within the twenty minutes
-    shipped latents   the shipped pair, each of which had more than that
+    pixels               a diffusion model of the pictures themselves, of a size that sees enough of them in the time
+    latents              a VAE and a diffusion model of its latents, both from nothing, both within the twenty minutes
+    shipped latents      the shipped pair, each of which had more than that
+    pixels, 4×4 patches  a diffusion model of the pictures that is as wide as that of the latents, and whose step costs
+                         as much: it packs 4×4 pixels into a position by itself, where the other has the VAE for it
 
-Trainings go on where they were stopped and rows that are done are kept; about an hour in all.
+Trainings go on where they were stopped and rows that are done are kept; an hour and a half in all.
 """
 
 import copy
@@ -45,17 +47,19 @@ NAME, NETWORKS = "twenty_minutes", ("emoji_classifier", "emoji_latent", "emoji_v
 SHEET = f"measurements/{NAME}.webp"
 PIXEL_STEPS, PIXEL_BATCH = 2000, 64
 VAE_STEPS, LATENT_STEPS = 2200, 1150
+PATCHED_STEPS = 5600
 SAMPLING_STEPS, TIMED, SHOWN = 50, 100, 12
 PICTURE = (3, 64, 64)
 
 
 class Trained(NamedTuple):
-    """One row: what draws its pictures, and the steps that it took."""
+    """One row: what draws its pictures, the steps that it took, and which of the timed steps these were."""
 
     denoiser: Denoiser
     vae: VAE | None
     steps: int
     vae_steps: int
+    step: str
 
 
 def pixel_unet() -> UNet:
@@ -63,32 +67,54 @@ def pixel_unet() -> UNet:
     return UNet(channels=3, classes=len(LABELS), width=48)
 
 
-def pixels() -> Trained:
-    torch.manual_seed(0)
-    state = TrainState(on_best_device(pixel_unet()))
+def patched_unet() -> UNet:
+    """On 4×4 patches, and as wide as the latent model: as many positions, and as dear a step."""
+    return UNet(channels=3, classes=len(LABELS), width=64, patch=4)
+
+
+def train_on_pixels(name: str, net: UNet, steps: int) -> Clipped:
+    """The averaged network after so many steps, as a denoiser of pictures."""
+    state = TrainState(on_best_device(net))
 
     def draw_batch(generator: torch.Generator) -> Labelled:
         scenes = draw_scenes(PIXEL_BATCH, generator)
         return Labelled(scaled(compose(scenes)), scenes.labels)
 
-    learning_rate = partial(warm_up_then_fall, steps=PIXEL_STEPS)
-    run_training("twenty_minutes_pixels", state, draw_batch, loss, PIXEL_STEPS, PIXEL_BATCH, learning_rate)
-    return Trained(Clipped(NetDenoiser(state.ema.eval(), SCHEDULE, "v"), -1, 1), None, PIXEL_STEPS, 0)
+    learning_rate = partial(warm_up_then_fall, steps=steps)
+    run_training(name, state, draw_batch, loss, steps, PIXEL_BATCH, learning_rate)
+    return Clipped(NetDenoiser(state.ema.eval(), SCHEDULE, "v"), -1, 1)
+
+
+def pixels() -> Trained:
+    torch.manual_seed(0)
+    denoiser = train_on_pixels("twenty_minutes_pixels", pixel_unet(), PIXEL_STEPS)
+    return Trained(denoiser, None, PIXEL_STEPS, 0, "pixel_unet")
+
+
+def patched_pixels() -> Trained:
+    torch.manual_seed(0)
+    denoiser = train_on_pixels("twenty_minutes_patched", patched_unet(), PATCHED_STEPS)
+    return Trained(denoiser, None, PATCHED_STEPS, 0, "patched_unet")
 
 
 def latents() -> Trained:
     vae = vae_recipe.train_vae("twenty_minutes_vae", VAE_STEPS).ema
     net = latent_recipe.train_latent("twenty_minutes_latents", vae, LATENT_STEPS).ema
-    return Trained(NetDenoiser(net, SCHEDULE, "v"), vae, LATENT_STEPS, VAE_STEPS)
+    return Trained(NetDenoiser(net, SCHEDULE, "v"), vae, LATENT_STEPS, VAE_STEPS, "latent_unet")
 
 
 def shipped_latents() -> Trained:
     steps, vae_steps = (int(describe(name)["steps"]) for name in ("emoji_latent", "emoji_vae"))
     net = load_weights(latent_unet(), "emoji_latent")
-    return Trained(NetDenoiser(net, SCHEDULE, "v"), emoji_vae(), steps, vae_steps)
+    return Trained(NetDenoiser(net, SCHEDULE, "v"), emoji_vae(), steps, vae_steps, "latent_unet")
 
 
-ROWS: dict[str, Callable[[], Trained]] = {"pixels": pixels, "latents": latents, "shipped latents": shipped_latents}
+ROWS: dict[str, Callable[[], Trained]] = {
+    "pixels": pixels,
+    "latents": latents,
+    "shipped latents": shipped_latents,
+    "pixels, 4×4 patches": patched_pixels,
+}
 
 
 def draw_pictures(trained: Trained, scenes: Scenes) -> Tensor:
@@ -143,6 +169,7 @@ def costs() -> dict:
             "same_unet_on_pixels": training_step(same, zeros(32, PICTURE)),
             "unet_on_latents": training_step(latent_unet(), zeros(32, LATENT)),
             "pixel_unet": training_step(pixel_unet(), zeros(PIXEL_BATCH, PICTURE)),
+            "patched_unet": training_step(patched_unet(), zeros(PIXEL_BATCH, PICTURE)),
             "latent_unet": training_step(latent_unet(), zeros(latent_recipe.BATCH_SIZE, LATENT)),
             "encoding": partial(latent_recipe.encoded_scenes, on_best_device(VAE()).eval(), 500),
             "vae": training_step(VAE(), torch.zeros(vae_recipe.BATCH_SIZE, *PICTURE), vae_recipe.loss),
@@ -157,7 +184,9 @@ def costs() -> dict:
             "pixels": round(timed["same_unet_on_pixels"], 4),
             "latents": round(timed["unet_on_latents"], 4),
         },
-        "seconds_of_a_step": {name: round(timed[name], 4) for name in ("pixel_unet", "latent_unet", "vae")},
+        "seconds_of_a_step": {
+            name: round(timed[name], 4) for name in ("pixel_unet", "patched_unet", "latent_unet", "vae")
+        },
         "seconds_of_encoding": round(timed["encoding"] * latent_recipe.SCENES / 500, 1),
     }
 
@@ -168,10 +197,7 @@ def measure(name: str, trained: Trained, cost: dict) -> dict:
     draw_pictures(trained, wanted_scenes(TIMED))
     took = clock() - began
     step = cost["seconds_of_a_step"]
-    if trained.vae is None:
-        seconds = trained.steps * step["pixel_unet"]
-    else:
-        seconds = trained.steps * step["latent_unet"] + cost["seconds_of_encoding"]
+    seconds = trained.steps * step[trained.step] + (0 if trained.vae is None else cost["seconds_of_encoding"])
     scenes = wanted_scenes(MEASURED)
     pictures = draw_pictures(trained, scenes)
     return {
@@ -213,7 +239,7 @@ def main() -> None:
         record_checksum(SHEET)
         tables.save(NAME, table)
         print(table["rows"][-1], flush=True)
-    for name in ("pixels", "vae", "latents"):
+    for name in ("pixels", "vae", "latents", "patched"):
         discard(f"twenty_minutes_{name}")
 
 
