@@ -137,12 +137,12 @@ def test_what_the_first_round_tears_comes_more_often_in_the_second():
     size, background, colour = (list(names).index for names in (SIZES, BACKGROUNDS, COLOURS))
     for of_size, ground, of_colour, expected in (
         ("medium", "white", "red", 1),
-        ("medium", "white", "white", 2),
+        ("medium", "light pink", "white", 6),
         ("small", "white", "red", 2),
         ("large", "white", "blue", 3),
         ("medium", "grey", "red", 4),
-        ("medium", "black", "black", 5),
-        ("medium", "blue", "yellow", 3),
+        ("medium", "black", "red", 5),
+        ("medium", "sky blue", "yellow", 3),
         ("large", "black", "white", 30),
     ):
         those = (scenes.size == size(of_size)) & (scenes.background == background(ground))
