@@ -401,6 +401,9 @@ def test_a_row_of_real_pictures_says_that_they_are_right():
     assert min(row[what] for what in ("object", "colour", "object and colour", "adherence", "red sports cars")) > 0.9
     assert row["adherence"] <= row["object and colour"] <= min(row["object"], row["colour"])
     assert row["precision"] > 0.6
+    torn = cars.clone()
+    torn[:, :, 32:] = cars[:, :, 32:].roll(12, dims=3)  # the lower half moved to the right
+    assert guidance_scales.describe_pictures(pictures, some, torn, real)["red sports cars"] < 0.3
     grey = guidance_scales.describe_pictures(torch.zeros_like(pictures), some, torch.zeros_like(cars), real)
     assert grey["all"] == grey["red sports cars"] == grey["pairwise distance"] == grey["saturation"] == 0
     assert grey["frechet_distance"] > 10 * row["frechet_distance"]
