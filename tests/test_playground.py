@@ -12,15 +12,17 @@ import torch
 from PIL import Image
 
 from course_lib import pretrained
-from course_lib.classroom.playground import PRESS_NEXT, player, playground
+from course_lib.classroom.playground import PRESS_NEXT, follower, player, playground
 from course_lib.denoisers import Prediction
 from course_lib.pipeline.pictures import Pictures
-from course_lib.pipeline.text_to_image import UnknownWord
+from course_lib.pipeline.text_to_image import Distilled, UnknownWord
 from course_lib.sampling import Step
 
 
 class Watched:
     """A pipeline of two steps that remembers what it was asked; its pictures have the step's number as their grey."""
+
+    distilled = None
 
     def __init__(self):
         self.asked, self.seen = [], []
@@ -195,3 +197,56 @@ def test_every_field_has_its_words_and_what_is_said_is_a_live_region():
     assert list(played.fields) == ["prompt", "negative", "guidance w", "steps", "seed"]
     assert all(isinstance(button, widgets.Button) for button in (played.draw, played.stop))
     assert "course-says" in played.status._dom_classes
+
+
+# --- a student's ------------------------------------------------------------------------------------------------------
+
+
+class Quick:
+    """A student that remembers what it was asked; its picture's grey is the seed."""
+
+    distilled = Distilled(4, 3.0)
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, prompts, seed):
+        self.asked.append((prompts, seed))
+        if not prompts:
+            raise ValueError("a sentence that says what was <wrong>.")
+        if "spor" in prompts.split():
+            warnings.warn("'spor' is no word.", UnknownWord, stacklevel=1)
+        return Pictures(torch.full((1, 3, 64, 64), seed, dtype=torch.uint8))
+
+
+def test_a_students_picture_follows_the_typing():
+    pipe = Quick()
+    text, seed, status, image = follower(pipe, "a red").children
+    assert text.continuous_update  # every letter, not only when the field is left
+    assert "base64" in image.value  # there before anything is typed
+    text.value = "a red spor"
+    assert "'spor' is no word." in status.value.replace("&#x27;", "'")
+    text.value = "a red sport"
+    assert "Type on" in status.value
+    before, seed.value = image.value, 7
+    assert image.value != before
+    assert 'alt="a red sport, seed 7"' in image.value
+    assert pipe.asked == [("a red", 0), ("a red spor", 0), ("a red sport", 0), ("a red sport", 7)]
+
+
+def test_what_a_student_cannot_draw_is_said_below_and_typing_goes_on():
+    text, _, status, image = follower(Quick(), "a car").children
+    before, text.value = image.value, ""
+    assert "ValueError: a sentence that says what was &lt;wrong&gt;." in status.value
+    assert image.value == before
+    text.value = "a bus"
+    assert "Type on" in status.value
+
+
+@pytest.mark.parametrize(("pipe", "fields"), [(Watched(), 5), (Quick(), 2)])
+def test_the_playground_shows_what_its_pipeline_can_do(pipe, fields, monkeypatch):
+    shown = []
+    monkeypatch.setattr("course_lib.classroom.playground.show_widget", lambda widget, plain: shown.append(widget))
+    playground(pipe)
+    kinds = (widgets.Text, widgets.FloatSlider, widgets.IntSlider, widgets.BoundedIntText)
+    assert sum(isinstance(child, kinds) for child in shown[0].children) == fields

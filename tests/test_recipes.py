@@ -30,6 +30,7 @@ from course_lib.recipes import (
     fashion_classifier,
     text_encoder,
     text_to_image,
+    text_to_image_student,
 )
 from course_lib.recipes import fashion as fashion_recipe
 from course_lib.recipes.measurements import fashion_samplers, guidance_scales, text_conditions, twenty_minutes
@@ -59,6 +60,13 @@ SMALL = {
             **{"BATCH_SIZE": 8, "DECODED": 2, "SCENES": 50, "MEASURED": 6, "CARS": 2},
         },
     ),
+    "text_to_image_student": (
+        text_to_image_student,
+        {
+            "ROWS": {1: 2, 2: 3, 4: 2, 8: 1},
+            **{"STEPS": 4, "BATCH_SIZE": 8, "SCENES": 50, "MEASURED": 6, "CARS": 2},
+        },
+    ),
 }
 
 
@@ -71,7 +79,7 @@ NETWORKS = (
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory):
     """A folder that holds what the shipped one holds."""
-    for load in (*NETWORKS, pretrained.text_to_image):
+    for load in (*NETWORKS, pretrained.text_to_image, pretrained.text_to_image_student):
         load()  # read once, so that no other test ever gets a network that is shipped here
     top = tmp_path_factory.mktemp("course")
     shutil.copytree(files.data_folder(), top / "data", ignore=shutil.ignore_patterns("unfinished", "cover"))

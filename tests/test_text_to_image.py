@@ -1,5 +1,6 @@
 """The pipeline: what goes in, what comes out, and what it says of a prompt that it cannot take."""
 
+import dataclasses
 import math
 import warnings
 
@@ -14,7 +15,7 @@ from course_lib.networks.text import TextEncoder
 from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.tokenizer import Tokenizer
 from course_lib.networks.vae import VAE
-from course_lib.pipeline.text_to_image import IgnoredText, TextToImage, UnknownWord
+from course_lib.pipeline.text_to_image import Distilled, IgnoredText, TextToImage, UnknownWord
 from course_lib.sampling import Step, last, sample
 from course_lib.schedules import NoiseSchedule
 
@@ -226,3 +227,55 @@ def test_any_short_text_is_drawn(pipe, prompt):
 def test_bad_input_is_refused_in_a_sentence(pipe, prompts, options, problem, says):
     with pytest.raises(problem, match=says):
         pipe(prompts, **options)
+
+
+# --- a student --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def student(pipe):
+    """The same networks, as if two steps at w = 3 were built in."""
+    return dataclasses.replace(pipe, distilled=Distilled(steps=2, guidance=3.0))
+
+
+def test_a_student_takes_its_steps_with_one_call_each_and_no_guidance_from_outside(pipe, student):
+    assert torch.equal(student("a red car").tensor, pipe("a red car", steps=2, guidance=1).tensor)
+    assert [step.t for step in student.watch("a red car")] == [1000, 500, 0]
+    assert student.guided() is student.denoiser
+
+
+def test_a_student_may_be_told_what_is_built_in(student):
+    plain = student("a red car", seed=3).tensor
+    assert torch.equal(student("a red car", seed=3, steps=2, guidance=3, parallel=1).tensor, plain)
+    assert not torch.equal(student("a red car", seed=4).tensor, plain)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"steps": 4}, r"this student takes 2 steps and no other number, but got steps=4: leave it out, or load"),
+        ({"steps": 0}, "this student takes 2 steps and no other number"),
+        ({"steps": "2"}, "this student takes 2 steps and no other number"),
+        ({"guidance": 5}, "guidance cannot be chosen: this student draws as its teacher did at guidance 3"),
+        ({"guidance": 1}, "guidance cannot be chosen"),
+        ({"negative": "a blue car"}, "a negative prompt cannot be chosen"),
+        ({"negative": ""}, "a negative prompt cannot be chosen"),
+        ({"interval": (200, 800)}, "interval cannot be chosen"),
+        ({"parallel": 0.3}, r"parallel cannot be chosen: .* Use its teacher, pretrained.text_to_image\(\)"),
+    ],
+)
+def test_a_student_says_in_a_sentence_what_it_cannot_do(student, options, says):
+    for ask in (student, student.watch):
+        with pytest.raises(ValueError, match=says):
+            ask("a red car", **options)
+
+
+def test_one_step_is_not_called_steps(pipe):
+    one = dataclasses.replace(pipe, distilled=Distilled(steps=1, guidance=3.0))
+    with pytest.raises(ValueError, match="this student takes 1 step and no other number"):
+        one("a car", steps=2)
+
+
+def test_unknown_words_are_named_by_a_student_too(student):
+    with pytest.warns(UnknownWord, match="zebroid"):
+        student("a zebroid")

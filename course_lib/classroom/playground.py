@@ -1,4 +1,7 @@
-"""A place to play with prompts: type one, press Enter, and watch the picture come out of the noise."""
+"""A place to play with prompts: type one, press Enter, and watch the picture come out of the noise.
+
+With a student there is nothing to press: it is quick enough to draw again at every letter.
+"""
 
 import warnings
 from collections.abc import Iterator
@@ -7,35 +10,38 @@ import ipywidgets as widgets
 
 from course_lib.classroom.plots import img_tag, packed
 from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
-from course_lib.pipeline.text_to_image import GUIDANCE, TextToImage, UnknownWord
+from course_lib.pipeline.text_to_image import GUIDANCE, STEPS, TextToImage, UnknownWord
 
 ENLARGE = 4  # so many pixels of the screen, along a side, to one of a picture
 # One step is drawn for each press of an invisible button, and each picture presses it once it is on the screen. Between
 # two steps the kernel so has time for other presses. A thread would do that too, but Colab shows nothing that it draws.
 PRESS_NEXT = "this.closest('.course-live').querySelector('.course-next').click()"
+WIDE = {"style": {"description_width": "6em"}, "layout": {"width": "32em", "max_width": "100%"}}
 
 
 def playground(pipe: TextToImage, prompt: str = "a red sports car") -> None:
-    """Show fields for a prompt, a negative one, scale, steps and seed, or a sentence where no kernel runs."""
-    show_widget(player(pipe, prompt), plain="[With a running kernel, run this cell to type prompts of your own.]")
+    """Show fields for a prompt, a negative one, scale, steps and seed; for a student's prompt and seed; or a sentence where
+    no kernel runs.
+    """
+    widget = player(pipe, prompt) if pipe.distilled is None else follower(pipe, prompt)
+    show_widget(widget, plain="[With a running kernel, run this cell to type prompts of your own.]")
 
 
 def player(pipe: TextToImage, prompt: str) -> widgets.VBox:
-    """The widget that ``playground`` shows.
+    """The widget that ``playground`` shows of a pipeline with many steps.
 
     Nothing is drawn before the button is pressed, or Enter in any field; pressing again gives the new picture
     instead of the old. Each step replaces the picture by what the network then believes the end will be. What is wrong
     with an input is said below the buttons. No button is ever switched off, so the keyboard keeps its place.
     """
-    wide = {"style": {"description_width": "6em"}, "layout": {"width": "32em", "max_width": "100%"}}
     fields = {
-        "prompts": widgets.Text(prompt, description="prompt", continuous_update=False, **wide),
+        "prompts": widgets.Text(prompt, description="prompt", continuous_update=False, **WIDE),
         "negative": widgets.Text(
-            "", description="negative", placeholder="what to stay away from", continuous_update=False, **wide
+            "", description="negative", placeholder="what to stay away from", continuous_update=False, **WIDE
         ),
-        "guidance": widgets.FloatSlider(GUIDANCE, min=0, max=15, step=0.5, description="guidance w", **wide),
-        "steps": widgets.IntSlider(25, min=1, max=100, description="steps", **wide),
-        "seed": widgets.BoundedIntText(0, min=0, max=2**31 - 1, description="seed", **wide),
+        "guidance": widgets.FloatSlider(GUIDANCE, min=0, max=15, step=0.5, description="guidance w", **WIDE),
+        "steps": widgets.IntSlider(STEPS, min=1, max=100, description="steps", **WIDE),
+        "seed": _seed_field(),
     }
     buttons = {
         "draw": widgets.Button(description="Draw", button_style="primary"),
@@ -61,8 +67,7 @@ def player(pipe: TextToImage, prompt: str) -> widgets.VBox:
                 shown = img_tag(packed(picture), f"{asked['prompts']}, {words}", *picture.size, onload=PRESS_NEXT)
                 image.value = shown + text_html(words)
                 yield
-            unknown = [str(each.message) for each in warned if issubclass(each.category, UnknownWord)]
-            status.value = text_html(" ".join(unknown) or "Done: change something, and draw again.")
+            status.value = text_html(_unknown_words(warned) or "Done: change something, and draw again.")
         except Exception as error:  # any: a widget's callback has no output of its own, and the reader must see it
             status.value = problem_html(error)
 
@@ -94,3 +99,33 @@ def player(pipe: TextToImage, prompt: str) -> widgets.VBox:
     buttons["stop"].on_click(stop)
     following.on_click(press)
     return widgets.VBox([*fields.values(), widgets.HBox([*buttons.values(), following]), status, image])
+
+
+def follower(pipe: TextToImage, prompt: str) -> widgets.VBox:
+    """The widget that ``playground`` shows of a student: each change of the prompt or the seed gives a new picture."""
+    text, seed = widgets.Text(prompt, description="prompt", **WIDE), _seed_field()
+    status, image = spoken_line(), widgets.HTML()
+
+    def draw(_: dict | None = None) -> None:
+        try:
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always", UnknownWord)
+                picture = pipe(text.value, seed=seed.value).together(ENLARGE)
+            image.value = img_tag(packed(picture), f"{text.value}, seed {seed.value}", *picture.size)
+            status.value = text_html(_unknown_words(warned) or "Type on: the picture follows.")
+        except Exception as error:  # any, as above
+            status.value = problem_html(error)
+
+    for field in (text, seed):
+        field.observe(draw, "value")
+    draw()
+    return widgets.VBox([text, seed, status, image])
+
+
+def _seed_field() -> widgets.BoundedIntText:
+    return widgets.BoundedIntText(0, min=0, max=2**31 - 1, description="seed", **WIDE)
+
+
+def _unknown_words(warned: list[warnings.WarningMessage]) -> str:
+    """What was said of unknown words."""
+    return " ".join(str(each.message) for each in warned if issubclass(each.category, UnknownWord))

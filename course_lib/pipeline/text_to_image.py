@@ -3,14 +3,15 @@
     prompt ──encode──► words ─┐
                      noise ──► guided denoiser, step by step ──► latent ──decode──► picture
 
-``pretrained.text_to_image()`` loads the trained parts.
+``pretrained.text_to_image()`` loads the trained parts, and ``pretrained.text_to_image(steps=4)`` those of a student, whose
+denoiser takes so many steps and is guided already.
 """
 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from course_lib.support.device import best_device
 from course_lib.support.seeds import generator_for
 
 GUIDANCE = 3.0  # prompts are followed best from 2 to 5: recipes/measurements/guidance_scales.py
+STEPS = 25
 
 
 class Encoder(Protocol):
@@ -46,6 +48,13 @@ class IgnoredText(UserWarning):
     """A prompt or a negative prompt has no effect, or the opposite one, at this guidance."""
 
 
+class Distilled(NamedTuple):
+    """What is built into a student: how many steps it takes, and the guidance with which its teacher drew."""
+
+    steps: int
+    guidance: float
+
+
 @dataclass(frozen=True, eq=False)
 class TextToImage:
     """Calls give pictures; ``watch`` gives every step on the way to them.
@@ -54,18 +63,21 @@ class TextToImage:
         encoder: reads the prompt.
         denoiser: of latents, conditioned on what the encoder answers.
         vae: turns latents into pictures.
+        distilled: what is built into the denoiser, if it is a student's. Then there is nothing to choose: a call may leave
+            out the steps and all that belongs to guidance, or repeat what is built in.
     """
 
     encoder: Encoder
     denoiser: Denoiser
     vae: VAE
+    distilled: Distilled | None = None
 
     def __call__(
         self,
         prompts: str | Sequence[str],
         *,
-        guidance: float = GUIDANCE,
-        steps: int = 25,
+        guidance: float | None = None,
+        steps: int | None = None,
         seed: int = 0,
         row: int = 0,
         negative: str | None = None,
@@ -76,8 +88,8 @@ class TextToImage:
 
         Args:
             prompts: one or several.
-            guidance: w, at least 0: 1 is what the network learned, more follows the prompt more closely.
-            steps: of DDIM, in 1…T.
+            guidance: w, at least 0: 1 is what the network learned, more follows the prompt more closely; 3 unless given.
+            steps: of DDIM, in 1…T; 25 unless given.
             seed: the same one gives the same pictures. Every row has noise of its own.
             row: of the first prompt. To draw picture k of several alone, hand over its prompt with row=k.
             negative: what to stay away from; needs a guidance above 1.
@@ -89,7 +101,7 @@ class TextToImage:
             The pictures, 64×64: ``.save("car.png")`` writes them, ``.tensor`` is (N, 3, 64, 64) uint8.
 
         Raises:
-            TypeError, ValueError: in one sentence, for anything else.
+            TypeError, ValueError: in one sentence, for anything else, and if a student is asked for what it cannot do.
 
         Warns:
             UnknownWord: naming known words of similar spelling.
@@ -102,8 +114,8 @@ class TextToImage:
         self,
         prompts: str | Sequence[str],
         *,
-        guidance: float = GUIDANCE,
-        steps: int = 25,
+        guidance: float | None = None,
+        steps: int | None = None,
         seed: int = 0,
         row: int = 0,
         negative: str | None = None,
@@ -118,12 +130,19 @@ class TextToImage:
 
     def guided(
         self,
-        guidance: float = GUIDANCE,
+        guidance: float | None = None,
         uncond: Tensor | None = None,
         interval: tuple[float, float] | None = None,
         parallel: float = 1.0,
-    ) -> Guided | Within:
-        """The denoiser that follows prompts at this scale, away from ``uncond``: the empty prompt by default."""
+    ) -> Denoiser:
+        """The denoiser that follows prompts at this scale, away from ``uncond``: the empty prompt by default.
+
+        A student's is its own: it does so by itself.
+        """
+        if self.distilled is not None:
+            self._require_built_in(guidance, uncond, interval, parallel)
+            return self.denoiser
+        guidance = GUIDANCE if guidance is None else guidance
         uncond = self._read([""]) if uncond is None else uncond
         guided = Guided(self.denoiser, guidance, uncond, parallel)
         if interval is None:
@@ -158,8 +177,8 @@ class TextToImage:
     def _walk(
         self,
         prompts: str | Sequence[str],
-        guidance: float,
-        steps: int,
+        guidance: float | None,
+        steps: int | None,
         seed: int,
         row: int,
         negative: str | None,
@@ -167,20 +186,64 @@ class TextToImage:
         parallel: float,
     ) -> Walk:
         prompts = _listed(prompts)
+        times = self.denoiser.schedule.times(self._number_of(steps))
         cond = self._read(prompts)  # (N, L, D)
-        times = self.denoiser.schedule.times(steps)
         uncond = None if negative is None else self._read([negative])  # (1, L, D)
         guided, noise = self.guided(guidance, uncond, interval, parallel), self.noise(len(cond), seed, row)
+        if self.distilled is None:
+            self._warn_of_ignored(prompts, GUIDANCE if guidance is None else guidance, times, negative, interval)
+        return Walk(sample(guided, noise, times, cond=cond), self.decode)
+
+    def _number_of(self, steps: int | None) -> int:
+        if self.distilled is None:
+            return STEPS if steps is None else steps
+        if steps not in (None, self.distilled.steps):
+            raise ValueError(
+                f"this student takes {self.distilled.steps} {'step' if self.distilled.steps == 1 else 'steps'} and no other "
+                f"number, but got steps={steps!r:.60}: leave it out, or load the student of another number with "
+                "pretrained.text_to_image(steps=…)."
+            )
+        return self.distilled.steps
+
+    def _require_built_in(
+        self,
+        guidance: float | None,
+        uncond: Tensor | None,
+        interval: tuple[float, float] | None,
+        parallel: float,
+    ) -> None:
+        """Refuse what a student has no knob for."""
+        asked = {
+            "guidance": guidance not in (None, self.distilled.guidance),
+            "a negative prompt": uncond is not None,
+            "interval": interval is not None,
+            "parallel": parallel != 1,
+        }
+        for name, given in asked.items():
+            if given:
+                raise ValueError(
+                    f"{name} cannot be chosen: this student draws as its teacher did at guidance "
+                    f"{self.distilled.guidance:g}, and has no knob for it. Use its teacher, pretrained.text_to_image()."
+                )
+
+    def _warn_of_ignored(
+        self,
+        prompts: list[str],
+        guidance: float,
+        times: list[float],
+        negative: str | None,
+        interval: tuple[float, float] | None,
+    ) -> None:
         low, high = interval or (0, times[0])
         guided_steps = sum(low <= t <= high for t in times[:-1])
         if negative and not guided_steps:
-            _warn(f"negative has no effect: no step lies in the interval from {low:g} to {high:g}.", IgnoredText)
+            said = f"no step lies in the interval from {low:g} to {high:g}"
+            _warn(f"negative has no effect: {said}.", IgnoredText, deeper=1)
         elif negative and guidance <= 1:
             said = "has no effect" if guidance == 1 else "is drawn instead of avoided"
-            _warn(f"negative {said} at guidance={guidance:g}: use a guidance above 1.", IgnoredText)
+            _warn(f"negative {said} at guidance={guidance:g}: use a guidance above 1.", IgnoredText, deeper=1)
         elif guidance == 0 and any(prompts) and guided_steps == len(times) - 1:
-            _warn("prompts have no effect at guidance=0: use a guidance of 1 or more.", IgnoredText)
-        return Walk(sample(guided, noise, times, cond=cond), self.decode)
+            _warn("prompts have no effect at guidance=0: use a guidance of 1 or more.", IgnoredText, deeper=1)
 
     def _read(self, texts: Sequence[str]) -> Tensor:
         with torch.no_grad():

@@ -18,12 +18,13 @@ from course_lib.denoisers import NetDenoiser
 from course_lib.emoji import captions
 from course_lib.emoji.scenes import LABELS, OBJECTS, SIDE
 from course_lib.networks.classifier import Classifier
+from course_lib.networks.step_counts import StepCounts
 from course_lib.networks.text import ContrastivePair, TextEncoder
 from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.tokenizer import Tokenizer
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE
-from course_lib.pipeline.text_to_image import TextToImage
+from course_lib.pipeline.text_to_image import GUIDANCE, Distilled, TextToImage
 from course_lib.pretrained.weights import describe, load_weights, save_weights
 from course_lib.schedules import NoiseSchedule
 
@@ -43,6 +44,7 @@ __all__ = [
     "save_weights",
     "text_encoder",
     "text_to_image",
+    "text_to_image_student",
     "text_to_image_vae",
 ]
 
@@ -152,9 +154,23 @@ def contrastive_pair_network() -> ContrastivePair:
     return ContrastivePair(TextEncoder(Tokenizer(captions.vocabulary())))
 
 
+def text_to_image(steps: int | None = None) -> TextToImage:
+    """Prompts to pictures of 64×64×3, everything in one call.
+
+    Args:
+        steps: 1, 2, 4 or 8: the student that was distilled to take so many steps, each with one network call, guidance
+            built in (recipes/text_to_image_student.py). None: its teacher, which takes any number of steps at any
+            guidance (recipes/text_to_image.py).
+    """
+    if steps is None:
+        return _teacher()
+    student = text_to_image_student()
+    denoiser = NetDenoiser(student.alone(steps).eval(), NoiseSchedule.cosine(), "v")
+    return TextToImage(text_encoder(), denoiser, text_to_image_vae(), Distilled(int(steps), GUIDANCE))
+
+
 @_read_once
-def text_to_image() -> TextToImage:
-    """Prompts to pictures of 64×64×3, everything in one call (recipes/text_to_image.py)."""
+def _teacher() -> TextToImage:
     net = load_weights(text_unet(), "text_to_image")
     return TextToImage(text_encoder(), NetDenoiser(net, NoiseSchedule.cosine(), "v"), text_to_image_vae())
 
@@ -162,3 +178,14 @@ def text_to_image() -> TextToImage:
 def text_unet() -> TextUNet:
     """The network that recipes/text_to_image.py trains."""
     return TextUNet()
+
+
+@_read_once
+def text_to_image_student() -> StepCounts:
+    """The network of all students of ``text_to_image``, which share their weights (recipes/text_to_image_student.py)."""
+    return load_weights(student_network(), "text_to_image_student")
+
+
+def student_network() -> StepCounts:
+    """That network before any training."""
+    return StepCounts(text_unet(), (1, 2, 4, 8))

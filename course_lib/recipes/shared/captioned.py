@@ -42,7 +42,7 @@ def red_sports_cars(count: int) -> Scenes:
 
 
 @torch.no_grad()
-def draw_prompts(encoder: Encoder, denoiser: Denoiser, prompts: list[str]) -> Tensor:
-    """A latent for each prompt, (N, 4, 16, 16): 25 steps of DDIM, from the same noise whatever the denoiser."""
+def draw_prompts(encoder: Encoder, denoiser: Denoiser, prompts: list[str], steps: int = DRAWN_STEPS) -> Tensor:
+    """A latent for each prompt, (N, 4, 16, 16), by DDIM, from the same noise whatever the denoiser."""
     with half_precision():
-        return draw(denoiser, LATENT, encoder.encode(prompts), steps=DRAWN_STEPS)
+        return draw(denoiser, LATENT, encoder.encode(prompts), steps)

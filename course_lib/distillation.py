@@ -1,0 +1,91 @@
+r"""Distillation: a student that needs few steps learns from a teacher that needs many.
+
+Two steps of the teacher, from t by way of a middle to s, lead from x_t to some x_s. A student
+that is to get there in a single step of DDIM has to predict one certain picture, which is its target:
+
+.. math:: \tilde x_0 = \frac{x_s - r\,x_t}{\text{signal}_s - r\,\text{signal}_t}, \qquad
+          r = \frac{\text{noise}_s}{\text{noise}_t}.
+
+The student needs half as many steps as its teacher. Then it is the teacher, and is halved again. If the first teacher is
+guided, every student draws as if it were: guidance costs nothing any more, and its scale is fixed.
+
+Sources: Salimans, Ho 2022, *Progressive Distillation for Fast Sampling of Diffusion Models*, algorithm 2; Meng et al. 2023,
+*On Distillation of Guided Diffusion Models*.
+"""
+
+import torch
+from torch import Tensor
+
+from course_lib.denoisers import Denoiser, NetDenoiser, Prediction, signal_and_noise
+from course_lib.forward import add_noise, noise_like
+from course_lib.sampling import ddim_step, last, sample
+from course_lib.schedules import Schedule
+from course_lib.support.arguments import (
+    require_finite,
+    require_generator,
+    require_number,
+    require_rows,
+    require_same_shape,
+    require_whole_number,
+)
+
+
+def one_step_target(schedule: Schedule, x_t: Tensor, t: float | Tensor, x_s: Tensor, s: float | Tensor) -> Prediction:
+    r"""What a denoiser has to say of x_t so that ``ddim_step`` goes from there to x_s.
+
+    Args:
+        x_t, x_s: the start and the end of the step, (B, …) both.
+        t, s: their times, s below t, one for all or one for each row; t in 0…T, s may be 0, where the target is x_s.
+
+    Returns:
+        The picture :math:`\tilde x_0` of the formula above, with the noise that goes with it.
+    """
+    require_rows("x_t", x_t)
+    require_same_shape("x_s", x_s, "x_t", x_t)
+    (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, x_t) for time in (t, s))
+    if not (n_s < n_t).all():
+        raise ValueError(f"s must be below t, but got s = {s} and t = {t}.")
+    ratio = n_s / n_t
+    x_0 = (x_s - ratio.to(x_t) * x_t) / (a_s - ratio * a_t).to(x_t)
+    return Prediction.from_x_0(x_0, x_t, *signal_and_noise(schedule, t, x_t))
+
+
+def halving_loss(
+    student: NetDenoiser,
+    teacher: Denoiser,
+    x_0: Tensor,
+    steps: int,
+    cond: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """How far a student of so many steps is from a teacher that takes two for each of them, shape ().
+
+    Each picture is noised to the beginning of one of the student's steps, drawn at random; from there the teacher walks
+    two steps. The error is that of what the network predicts. For v this weights the error of the picture by 1 / noise²,
+    which is 1 where there is only noise, and larger where little is left to be done (Salimans, Ho, "SNR + 1").
+
+    Args:
+        student: whose network is trained.
+        teacher: of the same schedule, and frozen: the student of twice as many steps, or a guided denoiser.
+        x_0: clean pictures, (B, …).
+        steps: of the student, as in ``schedule.times(steps)``.
+        cond: handed to both, a row for each picture.
+        generator: for steps and noise.
+    """
+    if not isinstance(student, NetDenoiser):
+        raise TypeError(f"student must be a NetDenoiser, which has a network, but got {type(student).__name__}.")
+    require_finite("x_0", x_0)
+    require_rows("x_0", x_0)
+    require_generator("generator", generator)
+    schedule = student.schedule
+    require_whole_number("steps", steps)
+    require_number("steps", steps, 1, schedule.T // 2)  # the teacher takes twice as many
+    times = torch.tensor(schedule.times(2 * steps))  # (2 steps + 1,)
+    place = 2 * torch.randint(steps, (len(x_0),), generator=generator)  # (B,)
+    t, middle, s = times[place], times[place + 1], times[place + 2]
+    x_t = add_noise(schedule, x_0, t, noise_like(x_0, generator))  # (B, …)
+    x_s = last(sample(teacher, x_t, [t, middle, s], ddim_step, cond))
+    target = one_step_target(schedule, x_t, t, x_s, s)
+    answer = student.net(x_t, t.to(x_t.device), cond)
+    require_same_shape("what the network answers", answer, "x_0", x_0)
+    return (answer - student.target(target.x_0, t, target.eps)).square().mean()
