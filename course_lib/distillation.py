@@ -30,15 +30,15 @@ from course_lib.support.arguments import (
 )
 
 
-def one_step_target(schedule: Schedule, x_t: Tensor, t: float | Tensor, x_s: Tensor, s: float | Tensor) -> Prediction:
-    r"""What a denoiser has to say of x_t so that ``ddim_step`` goes from there to x_s.
+def one_step_target(schedule: Schedule, x_t: Tensor, t: float | Tensor, x_s: Tensor, s: float | Tensor) -> Tensor:
+    r"""The picture that a denoiser has to see in x_t so that ``ddim_step`` goes from there to x_s.
 
     Args:
         x_t, x_s: the start and the end of the step, (B, …) both.
         t, s: their times, s below t, one for all or one for each row; t in 0…T, s may be 0, where the target is x_s.
 
     Returns:
-        The picture :math:`\tilde x_0` of the formula above, with the noise that goes with it.
+        :math:`\tilde x_0` of the formula above, (B, …).
     """
     require_rows("x_t", x_t)
     require_same_shape("x_s", x_s, "x_t", x_t)
@@ -46,8 +46,7 @@ def one_step_target(schedule: Schedule, x_t: Tensor, t: float | Tensor, x_s: Ten
     if not (n_s < n_t).all():
         raise ValueError(f"s must be below t, but got s = {s} and t = {t}.")
     ratio = n_s / n_t
-    x_0 = (x_s - ratio.to(x_t) * x_t) / (a_s - ratio * a_t).to(x_t)
-    return Prediction.from_x_0(x_0, x_t, *signal_and_noise(schedule, t, x_t))
+    return (x_s - ratio.to(x_t) * x_t) / (a_s - ratio * a_t).to(x_t)
 
 
 def halving_loss(
@@ -85,7 +84,7 @@ def halving_loss(
     t, middle, s = times[place], times[place + 1], times[place + 2]
     x_t = add_noise(schedule, x_0, t, noise_like(x_0, generator))  # (B, …)
     x_s = last(sample(teacher, x_t, [t, middle, s], ddim_step, cond))
-    target = one_step_target(schedule, x_t, t, x_s, s)
+    target = Prediction.from_x_0(one_step_target(schedule, x_t, t, x_s, s), x_t, *signal_and_noise(schedule, t, x_t))
     answer = student.net(x_t, t.to(x_t.device), cond)
     require_same_shape("what the network answers", answer, "x_0", x_0)
     return (answer - student.target(target.x_0, t, target.eps)).square().mean()
