@@ -30,8 +30,11 @@ from course_lib.schedules import NoiseSchedule
 
 Loaded = TypeVar("Loaded")
 
+STUDENTS = (1, 2, 4, 8)  # the numbers of steps for which there is a student of the text-to-image model
+
 
 __all__ = [
+    "STUDENTS",
     "contrastive_pair",
     "describe",
     "emoji_classifier",
@@ -188,4 +191,4 @@ def text_to_image_student() -> StepCounts:
 
 def student_network() -> StepCounts:
     """That network before any training."""
-    return StepCounts(text_unet(), (1, 2, 4, 8))
+    return StepCounts(text_unet(), STUDENTS)

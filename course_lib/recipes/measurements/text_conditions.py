@@ -30,6 +30,7 @@ from course_lib.guidance import Guided
 from course_lib.networks.text import Encoded, TextEncoder
 from course_lib.networks.tokenizer import PAD
 from course_lib.networks.vae import LATENT
+from course_lib.pipeline.text_to_image import STEPS as DRAWN_STEPS
 from course_lib.pretrained import (
     contrastive_pair_network,
     emoji_classifier,
@@ -39,7 +40,7 @@ from course_lib.pretrained import (
     text_unet,
 )
 from course_lib.recipes.shared import tables
-from course_lib.recipes.shared.captioned import DRAWN_STEPS, draw_batch
+from course_lib.recipes.shared.captioned import draw_batch
 from course_lib.recipes.shared.latents import SCHEDULE, LatentScenes, draw, scenes_as_latents
 from course_lib.recipes.shared.muon import Muon
 from course_lib.recipes.shared.running import discard, run_training

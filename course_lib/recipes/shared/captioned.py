@@ -7,11 +7,12 @@ from course_lib.denoisers import Denoiser
 from course_lib.emoji import captions
 from course_lib.emoji.scenes import COLOURS, OBJECTS, Scenes, all_cells, draw_scenes
 from course_lib.networks.vae import LATENT
-from course_lib.pipeline.text_to_image import Encoder
+from course_lib.pipeline.text_to_image import STEPS, Encoder
 from course_lib.recipes.shared.latents import LatentScenes, draw
+from course_lib.sampling import Rule, ddim_step
 from course_lib.support.device import half_precision
 
-CAPTION_DROP, DRAWN_STEPS = 0.1, 25
+CAPTION_DROP = 0.1
 
 
 def draw_batch(
@@ -42,7 +43,9 @@ def red_sports_cars(count: int) -> Scenes:
 
 
 @torch.no_grad()
-def draw_prompts(encoder: Encoder, denoiser: Denoiser, prompts: list[str], steps: int = DRAWN_STEPS) -> Tensor:
-    """A latent for each prompt, (N, 4, 16, 16), by DDIM, from the same noise whatever the denoiser."""
+def draw_prompts(
+    encoder: Encoder, denoiser: Denoiser, prompts: list[str], steps: int = STEPS, rule: Rule = ddim_step
+) -> Tensor:
+    """A latent for each prompt, (N, 4, 16, 16), from the same noise whatever the denoiser."""
     with half_precision():
-        return draw(denoiser, LATENT, encoder.encode(prompts), steps)
+        return draw(denoiser, LATENT, encoder.encode(prompts), steps, rule=rule)

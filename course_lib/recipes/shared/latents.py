@@ -9,7 +9,7 @@ from course_lib.denoisers import Denoiser
 from course_lib.emoji.drawing import compose, scaled
 from course_lib.emoji.scenes import BACKGROUNDS, SIZES, Scenes, draw_scenes, joined
 from course_lib.networks.vae import VAE
-from course_lib.sampling import ddim_step, sample_many
+from course_lib.sampling import Rule, ddim_step, sample_many
 from course_lib.schedules import NoiseSchedule
 from course_lib.support.batches import in_batches
 from course_lib.support.device import best_device, half_precision
@@ -45,8 +45,15 @@ def times_as_often(scenes: Scenes) -> Tensor:
     return torch.where(small, SMALL, 1) * torch.where(not_white, NOT_WHITE, 1)
 
 
-def draw(denoiser: Denoiser, shape: tuple[int, ...], cond: Tensor, steps: int = 50, seed: int = 0) -> Tensor:
-    """A new latent, or picture, of a shape for each row of cond, by DDIM; the same seed gives the same ones.
+def draw(
+    denoiser: Denoiser,
+    shape: tuple[int, ...],
+    cond: Tensor,
+    steps: int = 50,
+    seed: int = 0,
+    rule: Rule = ddim_step,
+) -> Tensor:
+    """A new latent, or picture, of a shape for each row of cond; the same seed gives the same ones.
 
     Args:
         cond: labels, (N,) or (N, K), or encoded texts, (N, L, D).
@@ -56,4 +63,4 @@ def draw(denoiser: Denoiser, shape: tuple[int, ...], cond: Tensor, steps: int = 
     """
     noise = torch.randn(len(cond), *shape, generator=torch.Generator().manual_seed(seed))
     noise, cond = noise.to(best_device()), cond.to(best_device())
-    return sample_many(denoiser, noise, denoiser.schedule.times(steps), ddim_step, cond)
+    return sample_many(denoiser, noise, denoiser.schedule.times(steps), rule, cond)
