@@ -44,6 +44,8 @@ MATHEMATICS = {
     },
     "metrics.py": None,
     "guidance.py": None,
+    "distillation.py": None,
+    "networks/step_counts.py": None,
     "recipes/shared/muon.py": {"orthogonalised", "step"},
     "networks/attention.py": {"attention", "is_word"},
     "networks/text.py": {"contrastive_loss"},
@@ -82,7 +84,9 @@ RECIPES = {
     "recipes/text_to_image.py": {
         *("loss", "finishing_loss", "times_as_often_again", "repeated", "train_phase", "to_nearest", "measure", "main"),
     },
+    "recipes/text_to_image_student.py": {"loss", "measure", "main"},
     "recipes/measurements/guidance_scales.py": {"describe_pictures", "main"},
+    "recipes/measurements/few_steps.py": None,
     "pretrained/weights.py": {"load_weights", "save_weights"},
 }
 PIPELINE = {"pipeline/text_to_image.py": None, "pipeline/pictures.py": None, "networks/tokenizer.py": None}
@@ -96,11 +100,25 @@ CLASSROOM = {
 GROUPS = (
     (
         MATHEMATICS,
-        ("schedules", "forward", "denoisers", "sampling", "training", "metrics", "vae", "guidance", "muon", "text"),
+        (
+            *(
+                "schedules",
+                "forward",
+                "denoisers",
+                "sampling",
+                "training",
+                "metrics",
+                "vae",
+                "guidance",
+                "muon",
+                "text",
+            ),
+            *("distillation", "step_counts"),
+        ),
     ),
     (PIPELINE, ("text_to_image", "pictures", "text", "playground")),
     (CLASSROOM, ("checks", "progress", "self_check", "answers")),
-    (RECIPES, ("recipes", "emoji_recipes", "text_recipes", "pretrained", "damage", "nearest")),
+    (RECIPES, ("recipes", "emoji_recipes", "text_recipes", "student_recipe", "pretrained", "damage", "nearest")),
 )
 """What is broken, and the tests that are to notice; those named like the broken file go first."""
 

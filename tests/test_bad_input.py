@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib import denoisers, forward, guidance, metrics, pretrained, sampling, training
+from course_lib import denoisers, distillation, forward, guidance, metrics, pretrained, sampling, training
 from course_lib.datasets import fashion
 from course_lib.emoji import captions, emoji_sets, judging, oklab
 from course_lib.emoji.drawing import compose, scaled
@@ -72,6 +72,14 @@ CALLS = {
     "guided": (guidance.Guided(DENOISER, 2.0, torch.tensor([10])), {"x_t": X, "t": T, "cond": LABELS}),
     "orthogonal": (guidance.orthogonal, {"change": X, "x_0": EPS}),
     "Within": (lambda low, high: guidance.Within(DENOISER, DENOISER, low, high)(X, 5), {"low": 1, "high": 10}),
+    "one_step_target": (
+        distillation.one_step_target,
+        {"schedule": SCHEDULE, "x_t": X, "t": T, "x_s": EPS, "s": torch.zeros_like(T)},
+    ),
+    "halving_loss": (
+        partial(distillation.halving_loss, DENOISER, DENOISER),
+        {"x_0": X, "steps": 4, "cond": LABELS},
+    ),
     "ddpm_step": (sampling.ddpm_step, {"schedule": SCHEDULE, "now": NOW, "s": 300}),
     "ddim_step": (sampling.ddim_step, {"schedule": SCHEDULE, "now": NOW, "s": 300, "eta": 0.5}),
     "dpmpp_2m_step": (sampling.dpmpp_2m_step, {"schedule": SCHEDULE, "now": NOW, "s": 300, "previous": BEFORE}),

@@ -15,6 +15,7 @@ from course_lib.classroom.checks import source_of
 from course_lib.classroom.exercise import Exercise
 from course_lib.classroom.exercises import EXERCISES
 from course_lib.denoisers import Clipped, GaussianDenoiser, IdealDenoiser, NetDenoiser
+from course_lib.distillation import halving_loss
 from course_lib.guidance import Guided, Within, orthogonal
 from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.unet import UNet
@@ -254,6 +255,9 @@ LIBRARY = {
     "projected": drawn(ddim_step, guided(3, parallel=0.2)),
     "guided within": drawn(ddim_step, lambda to: Within(guided(3)(to), net_denoiser(to), 200, 800)),
     "orthogonal": lambda to: orthogonal(to(pictures()), to(pictures(2))),
+    "halving_loss": lambda to: halving_loss(
+        net_denoiser(to), guided(3)(to), to(pictures()), 4, to(LABELS), seeded()
+    ).reshape(1),
     "train": trained,
     "VAE": through_the_vae,
     "TextUNet": lambda to: to(fixed(lambda: TextUNet(4, 8, (8, 16, 16))).eval())(

@@ -52,6 +52,11 @@ def prompted(**options):
     return pipe(["a red sports car", "a small blue frog on pink"], steps=5, seed=2, parallel=0.3, **options).tensor
 
 
+def prompted_in(steps):
+    pipe = pretrained.text_to_image(steps=steps)
+    return pipe(["a red sports car", "a small blue frog on pink"], seed=2).tensor
+
+
 def guided(within):
     model = pretrained.fashion()
     guided = Guided(model.denoiser, 3.0, torch.tensor([model.net.null_class]))
@@ -92,6 +97,7 @@ CASES = {
     "prompt": prompted,
     "prompt, guidance 5": partial(prompted, guidance=5),
     "prompt, negative": partial(prompted, negative="on white"),
+    **{f"prompt, student of {steps}": partial(prompted_in, steps) for steps in pretrained.STUDENTS},
     "guided": partial(guided, within=False),
     "guided within": partial(guided, within=True),
     **{

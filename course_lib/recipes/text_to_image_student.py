@@ -32,7 +32,7 @@ from course_lib.support.batches import in_batches
 from course_lib.support.device import best_device, half_precision, on_best_device
 from course_lib.training import TrainState, warm_up_then_fall
 
-STEPS, PEAK, EMA_LIMIT = 3600, 3e-3, 0.99
+STEPS, PEAK, EMA_LIMIT = 3000, 2e-3, 0.99
 ROWS = {1: 40, 2: 32, 4: 32, 8: 24}  # of a batch, for the student of so many steps
 BATCH_SIZE = sum(ROWS.values())
 
