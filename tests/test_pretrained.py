@@ -20,12 +20,19 @@ from course_lib.emoji.rated import rated_pictures
 from course_lib.emoji.scenes import OBJECTS, all_cells, draw_scenes, held_out_cells, training_cells
 from course_lib.guidance import Guided
 from course_lib.metrics import accuracy, mean_pairwise_distance, psnr, saturation
+from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import LATENT
 from course_lib.pipeline.text_to_image import GUIDANCE
 from course_lib.pretrained import weights as weights_file
 from course_lib.recipes.fashion import draw_garments
-from course_lib.recipes.measurements import fashion_samplers, guidance_scales, text_conditions, twenty_minutes
+from course_lib.recipes.measurements import (
+    fashion_samplers,
+    few_steps,
+    guidance_scales,
+    text_conditions,
+    twenty_minutes,
+)
 from course_lib.recipes.measurements.fashion_samplers import RULES, STEPS
 from course_lib.recipes.shared.captioned import full_captions, red_sports_cars
 from course_lib.recipes.shared.latents import draw
@@ -499,6 +506,67 @@ def test_a_part_of_the_table_of_scales_is_what_the_shipped_model_draws(kind, w):
         row["pairwise distance"], rel=0.03
     )
     assert saturation(cars) == pytest.approx(row["saturation"], rel=0.03)
+
+
+def test_few_steps_were_measured_on_the_shipped_networks_and_show_what_the_course_claims():
+    table = shipped_table(few_steps.NAME)
+    assert_measured_on(table, few_steps)
+    assert (table["pictures"], table["seeds"]) == (guidance_scales.PICTURES, guidance_scales.SEEDS)
+    for name, way in few_steps.WAYS.items():
+        assert [(int(steps), row["calls"]) for steps, row in table[name].items()] == [
+            (steps, steps * way.calls) for steps in way.steps
+        ]
+    teacher, student = table["DDIM"], table["student"]
+    # The same prompts, the same noise, the same scale: the row of another table.
+    other = shipped_table(guidance_scales.NAME)["plain"]["3.0"]
+    for what in ("object and colour", "all", "adherence"):
+        assert teacher["25"][what] == pytest.approx(other[what], abs=0.011), what
+    for steps, least in (("8", 0.97), ("4", 0.97), ("2", 0.95), ("1", 0.85)):
+        assert student[steps]["object and colour"] >= least * teacher["25"]["object and colour"], steps
+    assert student["4"]["all"] >= 0.96 * teacher["25"]["all"]
+    assert student["4"]["frechet_distance"] < 1.2 * teacher["25"]["frechet_distance"]
+    assert student["1"]["all"] > 2 * teacher["1"]["all"]
+    assert student["1"]["pairwise distance"] < 0.8 * teacher["25"]["pairwise distance"]
+
+
+@pytest.mark.slow
+def test_a_part_of_the_table_of_few_steps_is_what_the_shipped_students_draw():
+    table, pipe = shipped_table(few_steps.NAME), pretrained.text_to_image()
+    cars = few_steps.drawn_by(few_steps.WAYS["student"], 1, pipe, [guidance_scales.PROMPT] * guidance_scales.SEEDS)
+    row, classifier = table["student"]["1"], pretrained.emoji_classifier()
+    assert mean_pairwise_distance(in_batches(classifier.features, cars)) == pytest.approx(
+        row["pairwise distance"], rel=0.03
+    )
+    assert saturation(cars) == pytest.approx(row["saturation"], rel=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", pretrained.STUDENTS)
+def test_each_student_draws_what_its_prompts_say_nearly_as_often_as_its_teacher(steps):
+    said, of_teacher = pretrained.describe("text_to_image_student"), pretrained.describe("text_to_image")
+    pipe = pretrained.text_to_image(steps=steps)
+    for name, cells in (("training", training_cells()), ("held_out", held_out_cells())):
+        drawn = json.loads(said[f"judged_right_{name}_cells_in_{steps}"])
+        teacher = json.loads(of_teacher[f"judged_right_drawn_{name}_cells"])
+        assert drawn["object and colour"] >= {1: 0.94, 2: 0.96}.get(steps, 0.97) * teacher["object and colour"]
+        scenes = draw_scenes(60, torch.Generator().manual_seed(31), cells).centred()
+        pictures = pipe(full_captions(scenes)).tensor / 127.5 - 1
+        right = judged_right(pictures, scenes, pretrained.emoji_classifier())
+        for what in ("object", "colour", "background", "size"):
+            assert right[what].double().mean().item() == pytest.approx(drawn[what], abs=0.07), what
+    assert json.loads(said[f"red_sports_cars_in_{steps}"])["object and colour"] >= 0.95
+
+
+def test_a_student_is_an_ordinary_pipeline_and_others_are_named():
+    pipe = pretrained.text_to_image(steps=2)
+    assert type(pipe.denoiser.net) is TextUNet
+    assert not any(parameter.requires_grad for parameter in pipe.denoiser.net.parameters())
+    assert not pipe.denoiser.net.training
+    assert pipe.distilled == (2, GUIDANCE)
+    assert pretrained.text_to_image().distilled is None
+    for steps in (0, 3, 25, "4"):
+        with pytest.raises(ValueError, match="steps must be one of 1, 2, 4, 8, but got"):
+            pretrained.text_to_image(steps=steps)
 
 
 @pytest.mark.slow

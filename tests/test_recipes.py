@@ -33,7 +33,13 @@ from course_lib.recipes import (
     text_to_image_student,
 )
 from course_lib.recipes import fashion as fashion_recipe
-from course_lib.recipes.measurements import fashion_samplers, guidance_scales, text_conditions, twenty_minutes
+from course_lib.recipes.measurements import (
+    fashion_samplers,
+    few_steps,
+    guidance_scales,
+    text_conditions,
+    twenty_minutes,
+)
 from course_lib.recipes.shared import running, scores, tables
 from course_lib.recipes.shared.latents import LatentScenes
 from course_lib.support import files
@@ -450,6 +456,39 @@ def test_samplers_are_measured_row_by_row(sandbox, small, monkeypatch):
     assert all(row["seconds_for_100"] > 0 for row in table["rows"])
     assert all(len(row["other_seeds"]) == 1 for row in table["rows"])
     assert all(row["other_seeds"] != [row["frechet_distance"]] for row in table["rows"])
+
+
+@pytest.mark.slow
+def test_few_steps_are_measured_row_by_row_each_way_in_its_own_steps(sandbox, small, monkeypatch):
+    ways = {name: way._replace(steps=way.steps[1:3]) for name, way in few_steps.WAYS.items()}
+    small(few_steps, {"WAYS": ways, "SEEDS": 4})
+    small(guidance_scales, {"PICTURES": 20})
+    asked, draw_prompts = [], few_steps.draw_prompts
+
+    def draw(encoder, denoiser, prompts, steps, rule):
+        calls = []
+
+        def counted(x_t, t, cond):
+            calls.append(len(x_t))
+            return denoiser(x_t, t, cond)
+
+        counted.schedule = denoiser.schedule
+        drawn = draw_prompts(encoder, counted, prompts, steps, rule)
+        asked.append((getattr(denoiser, "w", None), getattr(rule, "__name__", rule), steps, len(calls)))
+        return drawn
+
+    monkeypatch.setattr(few_steps, "draw_prompts", draw)
+    rows_of = lambda table: [row for name in ways for row in table[name].values()]  # noqa: E731
+    table, calls = run_in_two_goes(few_steps, sandbox, "describe_pictures", monkeypatch, rows_of)
+    assert calls == 9  # the second of eight rows twice
+    assert {name: list(table[name]) for name in ways} == {name: ["2", "4"] for name in ways}
+    assert [row["calls"] for row in rows_of(table)] == [4, 8, 4, 8, 2, 4, 2, 4]
+    done = asked[:2] + asked[4:]  # each row draws prompts and cars; the second row was stopped and drawn again
+    for (w, rule, steps, taken), (name, _) in zip(done[::2], [(n, k) for n in ways for k in (2, 4)], strict=True):
+        expected = {"DDIM": 3.0, "DPM-Solver++": 3.0, "without guidance": 1.0, "student": None}[name]
+        assert (w, rule) == (expected, "dpmpp_2m_step" if name == "DPM-Solver++" else "ddim_step")
+        assert taken == steps
+    assert table["student"]["4"]["object and colour"] > 0.6 > table["without guidance"]["2"]["adherence"]
 
 
 @pytest.mark.slow

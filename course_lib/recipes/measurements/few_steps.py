@@ -17,19 +17,14 @@ from course_lib.emoji.drawing import compose, scaled
 from course_lib.emoji.scenes import Scenes
 from course_lib.pipeline.text_to_image import GUIDANCE, TextToImage
 from course_lib.pretrained import STUDENTS, emoji_classifier, text_to_image
-from course_lib.recipes.measurements.guidance_scales import (
-    NETWORKS,
-    PROMPT,
-    SEEDS,
-    describe_pictures,
-    wanted_scenes,
-)
+from course_lib.recipes.measurements import guidance_scales
+from course_lib.recipes.measurements.guidance_scales import PROMPT, SEEDS, describe_pictures, wanted_scenes
 from course_lib.recipes.shared import tables
 from course_lib.recipes.shared.captioned import draw_prompts, full_captions
 from course_lib.sampling import Rule, ddim_step, dpmpp_2m_step
 from course_lib.support.batches import in_batches
 
-NAME = "few_steps"
+NAME, NETWORKS = "few_steps", (*guidance_scales.NETWORKS, "text_to_image_student")
 STEPS = (1, 2, 4, 8, 12, 25)
 
 
@@ -68,7 +63,7 @@ def begin(scenes: Scenes) -> dict:
 def main() -> None:
     pipe, scenes = text_to_image(), wanted_scenes()
     real = in_batches(emoji_classifier().features, scaled(compose(wanted_scenes(seed=9))))  # (N, 64)
-    table = tables.resume(NAME, (*NETWORKS, "text_to_image_student"), partial(begin, scenes))
+    table = tables.resume(NAME, NETWORKS, partial(begin, scenes))
     for name, way in WAYS.items():
         for steps in way.steps:
             if str(steps) in table[name]:
