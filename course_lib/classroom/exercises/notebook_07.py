@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from course_lib import distillation
 from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
+from course_lib.classroom.guarding import WrongAnswerError
 from course_lib.denoisers import GaussianDenoiser, Prediction, signal_and_noise
 from course_lib.sampling import Step, ddim_step, last, sample
 from course_lib.schedules import NoiseSchedule
@@ -60,14 +61,18 @@ def target_upside_down(schedule, x_t, t, x_s, s):
 
 
 def target_of_signals(schedule, x_t, t, x_s, s):
-    """Signal and noise have changed places: ``signal_and_noise`` gives the factor of the picture first."""
+    """This is the noise that goes with the target. Either signal and noise have changed places (``signal_and_noise`` gives
+    the factor of the picture first), or you have solved for eps.
+    """
     (n_t, a_t), (n_s, a_s) = (schedule.signal_and_noise(time, x_t) for time in (t, s))
     return ((x_s - n_s / n_t * x_t) / (a_s - n_s / n_t * a_t)).to(x_t)
 
 
-def target_backwards(schedule, x_t, t, x_s, s):
-    """Start and end have changed places: the step goes from t to s."""
-    return one_step_target(schedule, x_s, s, x_t, t) if s else torch.full_like(x_t, torch.nan)
+def target_of_mixed_ends(schedule, x_t, t, x_s, s):
+    """x_t stands with the factors of s, and x_s with those of t: each belongs to its own time."""
+    (a_s, n_s), (a_t, n_t) = (schedule.signal_and_noise(time, x_t) for time in (t, s))
+    ratio = n_s / n_t.clamp(min=1e-12)
+    return ((x_s - ratio * x_t) / (a_s - ratio * a_t)).to(x_t)
 
 
 def target_of_squares(schedule, x_t, t, x_s, s):
@@ -75,12 +80,6 @@ def target_of_squares(schedule, x_t, t, x_s, s):
     (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, x_t) for time in (t, s))
     ratio = (n_s / n_t) ** 2
     return ((x_s - ratio * x_t) / (a_s**2 - ratio * a_t**2)).to(x_t)
-
-
-def target_as_noise(schedule, x_t, t, x_s, s):
-    """This is the noise that goes with the target: the picture was asked for."""
-    a_t, n_t = schedule.signal_and_noise(t, x_t)
-    return ((x_t - a_t * one_step_target(schedule, x_t, t, x_s, s)) / n_t).to(x_t)
 
 
 def _targets(target, schedule, shape, steps) -> Tensor:
@@ -96,7 +95,7 @@ def _between(generator, shape, t, s) -> tuple:
 def _rows(target) -> Tensor:
     generator = torch.Generator().manual_seed(72)
     t, s = torch.tensor([1000, 750, 30]), torch.tensor([500, 0, 10])
-    return target(_COSINE, *_between(generator, (3, 2), t, s))
+    return target(_COSINE, *_between(generator, (3, 2, 4, 4), t, s))
 
 
 TARGET = Exercise(
@@ -129,7 +128,7 @@ TARGET = Exercise(
         ),
         Trial(
             _rows,
-            "It comes out right for one time, but not where every row has times of its own, as in training.",
+            "It comes out right for one time, but not for pictures, (B, C, H, W), of which every one has times of its own.",
             tolerance=1e-4,
         ),
     ),
@@ -141,9 +140,8 @@ TARGET = Exercise(
         target_with_a_plus,
         target_upside_down,
         target_of_signals,
-        target_backwards,
+        target_of_mixed_ends,
         target_of_squares,
-        target_as_noise,
     ),
     forbidden=(distillation.one_step_target,),
 )
@@ -197,6 +195,13 @@ def loss_of_the_place(student, teacher, x_t, t, middle, s):
         x_s = last(sample(teacher, x_t, [t, middle, s]))
     _, noise = teacher.schedule.signal_and_noise(t, x_t)
     return ((student(x_t, t).x_0 - x_s) / noise.to(x_t)).square().mean()
+
+
+def loss_of_ends(student, teacher, x_t, t, middle, s):
+    """The ends of both ways are compared. Compare pictures: what the student sees at t, and the target, with 07.1."""
+    with torch.no_grad():
+        x_s = last(sample(teacher, x_t, [t, middle, s]))
+    return (ddim_step(teacher.schedule, Step(t, x_t, student(x_t, t)), s) - x_s).square().mean()
 
 
 def loss_of_teaching_oneself(student, teacher, x_t, t, middle, s):
@@ -255,7 +260,13 @@ def _loss(loss, schedule=_COSINE, times=_STEPS, shape=(2,)) -> tuple[Tensor, Ten
         value = loss(student, teacher, x_t, *times.T)
         if not value.requires_grad:
             return value, torch.zeros(()), torch.zeros(())
-        value.backward()
+        try:
+            value.backward()
+        except RuntimeError:
+            raise WrongAnswerError(
+                "The loss that comes back has no gradient left: does your function call backward()? Only return the loss; "
+                "the training loop does the rest."
+            ) from None
     gradients = (torch.zeros(()) if each.mean.grad is None else each.mean.grad for each in (student, teacher))
     return value.detach(), *gradients
 
@@ -289,7 +300,7 @@ LOSS = Exercise(
         Trial(
             lambda loss: _loss(loss)[1],
             "The loss comes out right, but its gradient on the student's weight does not: is the student asked under "
-            "torch.no_grad()?",
+            "torch.no_grad(), or its answer detached?",
             tolerance=1e-4,
         ),
     ),
@@ -299,6 +310,7 @@ LOSS = Exercise(
         loss_with_half_the_weights,
         loss_of_one_long_step,
         loss_of_the_place,
+        loss_of_ends,
         loss_of_teaching_oneself,
         loss_of_the_wrong_pupil,
         loss_of_noise,
@@ -380,6 +392,46 @@ def distil_and_keep_the_last(teacher, steps, train_student):
     return {1: students[1]}
 
 
+def distil_from_below(teacher, steps, train_student):
+    """It begins with one step and doubles: the teacher of the student of one step is not there yet. Begin at the top."""
+    students, count = {}, 1
+    while count < steps:
+        teacher = train_student(teacher, count)
+        students[count] = teacher
+        count = 2 * count
+    return students
+
+
+def distil_told_the_teachers_steps(teacher, steps, train_student):
+    """``train_student`` is told how many steps the teacher takes: it wants to know how many the student will."""
+    students = {}
+    while steps > 1:
+        teacher = train_student(teacher, steps)
+        steps = steps // 2
+        students[steps] = teacher
+    return students
+
+
+def distil_to_nothing(teacher, steps, train_student):
+    """It goes on to zero steps: the student of one step is the last."""
+    students = {}
+    while steps > 0:
+        steps = steps // 2
+        teacher = train_student(teacher, steps)
+        students[steps] = teacher
+    return students
+
+
+def distil_and_keep_the_teachers(teacher, steps, train_student):
+    """Each teacher is filed in its student's place: put the student there that it has trained."""
+    students = {}
+    while steps > 1:
+        steps = steps // 2
+        students[steps] = teacher
+        teacher = train_student(teacher, steps)
+    return students
+
+
 def distil_with_the_teacher(teacher, steps, train_student):
     """The first teacher is among the students: it was not trained here."""
     return {steps: teacher} | distil(teacher, steps, train_student)
@@ -387,11 +439,19 @@ def distil_with_the_teacher(teacher, steps, train_student):
 
 def _lineage(distil, steps: int) -> Tensor:
     """Who learned from whom: for each student its steps, and the steps of all its teachers, from the first on."""
-    students = distil((steps,), steps, lambda teacher, count: (*teacher, count))
-    if not isinstance(students, dict):
-        raise TypeError
-    width = 70
-    rows = [[count, *lineage, *[0] * (width - len(lineage))] for count, lineage in sorted(students.items())]
+
+    def train_student(teacher: tuple[int, ...], count: int) -> tuple[int, ...]:
+        if type(count) is not int:
+            raise TypeError(f"the number of steps must be a whole number, but got {count!r}: halve it with //.")
+        return (*teacher, count)
+
+    students = distil((steps,), steps, train_student)
+    for count, lineage in students.items():
+        if type(count) is not int or not isinstance(lineage, tuple):
+            raise WrongAnswerError(
+                "The dictionary should hold what train_student returned, each student under the number of its steps."
+            )
+    rows = [[count, *lineage, *[0] * (70 - len(lineage))] for count, lineage in sorted(students.items())]
     return torch.tensor(rows, dtype=torch.float64)
 
 
@@ -407,10 +467,13 @@ HALVING = Exercise(
         "`teacher = train_student(teacher, steps)`, and then `students[steps] = teacher`.",
     ),
     trials=(
-        Trial(lambda distil: _lineage(distil, 16), "From a teacher of 16 steps, the students are not the right ones."),
+        Trial(
+            lambda distil: _lineage(distil, 16),
+            "From a teacher of 16 steps, other students come than those of 8, 4, 2 and 1, each taught by the one before.",
+        ),
         Trial(
             lambda distil: joined(_lineage(distil, steps) for steps in (2, 4, 64)),
-            "It is right from 16 steps on, but not from 2, 4 or 64.",
+            "It is right for a teacher of 16 steps, but not for one of 2, 4 or 64.",
         ),
     ),
     mistakes=(
@@ -422,6 +485,10 @@ HALVING = Exercise(
         distil_with_teachers_steps,
         distil_and_keep_the_last,
         distil_with_the_teacher,
+        distil_from_below,
+        distil_told_the_teachers_steps,
+        distil_to_nothing,
+        distil_and_keep_the_teachers,
     ),
 )
 
@@ -510,14 +577,14 @@ def speedups_as_differences(stages):
     return [before - after for before, after in pairwise(costs)]
 
 
-def speedups_and_the_product(stages):
-    """The product of all stands at the end: one number for each remedy, so one fewer than stages."""
-    each = speedups(stages)
-    return [*each, torch.tensor(each).prod().item()]
-
-
 def _of(speedups, *stages) -> Tensor:
-    return torch.tensor([float(each) for each in speedups(list(stages))], dtype=torch.float64)
+    ratios = list(speedups(list(stages)))
+    if len(ratios) != len(stages) - 1:
+        raise WrongAnswerError(
+            f"Between {len(stages)} stages there are {len(stages) - 1} remedies: return one number for each, so one fewer than "
+            f"stages. Yours returns {len(ratios)}."
+        )
+    return torch.tensor([float(each) for each in ratios], dtype=torch.float64)
 
 
 ACCOUNT = Exercise(
@@ -534,7 +601,7 @@ ACCOUNT = Exercise(
     ),
     trials=(
         Trial(
-            lambda speedups: _of(speedups, (1000, 16.0, 0.0), (25, 16.0, 0.0), (25, 1.0, 2.0)),
+            lambda speedups: _of(speedups, (1000, 32.0, 0.0), (25, 32.0, 0.0), (25, 2.0, 3.0)),
             "A thousand calls, then 25, then 25 that cost a sixteenth, do not come out right.",
         ),
         Trial(
@@ -551,6 +618,5 @@ ACCOUNT = Exercise(
         speedups_with_the_rest_each_time,
         speedups_upside_down,
         speedups_as_differences,
-        speedups_and_the_product,
     ),
 )
