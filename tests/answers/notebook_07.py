@@ -222,7 +222,7 @@ def target_of_noise_and_signal(schedule, x_t, t, x_s, s):
     return (noise_t * x_s - noise_s * x_t) / (noise_t * signal_s - noise_s * signal_t)
 
 
-@wrong("07.1", "do not come out right", "is right")
+@wrong("07.1", "x_t stands with the factors of s")
 def target_of_mixed_ends(schedule, x_t, t, x_s, s):
     """The times are swapped, the places are not."""
     return target_by_cross_multiplying(schedule, x_t, s, x_s, t)
@@ -324,13 +324,13 @@ def target_with_item(schedule, x_t, t, x_s, s):
     return (x_s - n_s / n_t * x_t) / (a_s - n_s / n_t * a_t)
 
 
-@wrong("07.1", "not where every row has times of its own")
+@wrong("07.1", "of which every one has times of its own")
 def target_of_the_first_rows_times(schedule, x_t, t, x_s, s):
     t, s = (int(torch.as_tensor(time).flatten()[0]) for time in (t, s))
     return target_in_float64(schedule, x_t, t, x_s, s)
 
 
-@wrong("07.1", "not where every row has times of its own")
+@wrong("07.1", "of which every one has times of its own")
 def target_of_the_end_if_any_row_ends(schedule, x_t, t, x_s, s):
     if torch.as_tensor(s == 0).any():
         return x_s
@@ -648,7 +648,7 @@ def loss_from_the_middle(student, teacher, x_t, t, middle, s):
     return ((student(x_t, middle).x_0 - x_0) / noise_of(teacher, t, x_t)).square().mean()
 
 
-@wrong("07.2", "does not come out right", "is right")
+@wrong("07.2", "The ends of both ways are compared")
 def loss_of_ends_alone(student, teacher, x_t, t, middle, s):
     x_s = last(sample(teacher, x_t, [t, middle, s]))
     return F.mse_loss(ddim_step(teacher.schedule, Step(t, x_t, student(x_t, t)), s), x_s)
@@ -732,7 +732,7 @@ def loss_with_a_teacher_that_learns(student, teacher, x_t, t, middle, s):
     return ((student(x_t, t).x_0 - x_0) / noise_of(teacher, t, x_t)).square().mean()
 
 
-@wrong("07.2", "is the student asked under torch.no_grad()?")
+@wrong("07.2", "is the student asked under torch.no_grad(), or its answer detached?")
 @torch.no_grad()
 def loss_all_without_a_gradient(student, teacher, x_t, t, middle, s):
     return ((student(x_t, t).x_0 - the_target(teacher, x_t, t, middle, s)) / noise_of(teacher, t, x_t)).square().mean()
@@ -999,7 +999,7 @@ def halved_from_the_teacher_on(teacher, steps, train_student):
     return students
 
 
-@wrong("07.3", "the students are not the right ones")
+@wrong("07.3", "It goes on to zero steps")
 def halved_to_nothing(teacher, steps, train_student):
     students = {}
     while steps > 0:
@@ -1008,7 +1008,7 @@ def halved_to_nothing(teacher, steps, train_student):
     return students
 
 
-@wrong("07.3", "the students are not the right ones")
+@wrong("07.3", "Begin at the top")
 def halved_from_below(teacher, steps, train_student):
     students, count = {}, 1
     while count < steps:
@@ -1017,7 +1017,7 @@ def halved_from_below(teacher, steps, train_student):
     return students
 
 
-@wrong("07.3", "the students are not the right ones")
+@wrong("07.3", "other students come than those of 8, 4, 2 and 1")
 def halved_by_quarters(teacher, steps, train_student):
     students = {}
     while steps > 1:
@@ -1026,12 +1026,12 @@ def halved_by_quarters(teacher, steps, train_student):
     return students
 
 
-@wrong("07.3", "the students are not the right ones")
+@wrong("07.3", "other students come than those of 8, 4, 2 and 1")
 def halved_and_numbered(teacher, steps, train_student):
     return dict(enumerate(halved_by_recursion(teacher, steps, train_student).values()))
 
 
-@wrong("07.3", "the students are not the right ones")
+@wrong("07.3", "told how many steps the teacher takes")
 def halved_but_told_the_teachers_steps(teacher, steps, train_student):
     students = {}
     while steps > 1:
@@ -1041,7 +1041,7 @@ def halved_but_told_the_teachers_steps(teacher, steps, train_student):
     return students
 
 
-@wrong("07.3", "not from 2, 4 or 64")
+@wrong("07.3", "not for one of 2, 4 or 64")
 def halved_four_times(teacher, steps, train_student):
     students = {}
     for count in (8, 4, 2, 1):
@@ -1594,24 +1594,24 @@ def quicker_by_how_much(stages):
     return (-np.diff(costs)).tolist()
 
 
-@wrong("07.5", "The product of all stands at the end")
+@wrong("07.5", "one fewer than stages")
 def quicker_altogether_too(stages):
     costs = [calls * call + rest for calls, call, rest in stages]
     return [before / after for before, after in pairwise(costs)] + [costs[0] / costs[-1]]
 
 
-@wrong("07.5", "do not come out right")
+@wrong("07.5", "one fewer than stages")
 def quicker_from_one(stages):
     return [1.0, *quicker_by_pairs(stages)]
 
 
-@wrong("07.5", "do not come out right")
+@wrong("07.5", "one fewer than stages")
 def quicker_but_the_last(stages):
     costs = [calls * call + rest for calls, call, rest in stages]
     return [costs[k] / costs[k + 1] for k in range(len(costs) - 2)]
 
 
-@wrong("07.5", "do not come out right")
+@wrong("07.5", "one fewer than stages")
 def costs_alone(stages):
     return [calls * call + rest for calls, call, rest in stages]
 
@@ -1636,7 +1636,7 @@ def quicker_as_running_products(stages):
     return list(itertools.accumulate([1.0, *quicker_by_pairs(stages)], operator.mul))[:-1]
 
 
-@wrong("07.5", "not for others")
+@wrong("07.5", "one fewer than stages")
 def quicker_by_three_stages(stages):
     return quicker_by_pairs([stages[0], stages[1], stages[-1]])
 

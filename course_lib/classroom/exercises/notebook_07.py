@@ -581,8 +581,7 @@ def _of(speedups, *stages) -> Tensor:
     ratios = list(speedups(list(stages)))
     if len(ratios) != len(stages) - 1:
         raise WrongAnswerError(
-            f"Between {len(stages)} stages there are {len(stages) - 1} remedies: return one number for each, so one fewer than "
-            f"stages. Yours returns {len(ratios)}."
+            f"Return one number for each remedy, so one fewer than stages: {len(stages) - 1} here, and not {len(ratios)}."
         )
     return torch.tensor([float(each) for each in ratios], dtype=torch.float64)
 
