@@ -19,13 +19,14 @@ from torch import Tensor
 from course_lib.denoisers import Denoiser, NetDenoiser, Prediction, signal_and_noise
 from course_lib.forward import add_noise, noise_like
 from course_lib.sampling import ddim_step, last, sample
-from course_lib.schedules import Schedule
+from course_lib.schedules import Schedule, require_schedule
 from course_lib.support.arguments import (
     require_finite,
     require_generator,
     require_number,
     require_rows,
     require_same_shape,
+    require_tensor,
     require_whole_number,
 )
 
@@ -40,6 +41,8 @@ def one_step_target(schedule: Schedule, x_t: Tensor, t: float | Tensor, x_s: Ten
     Returns:
         :math:`\tilde x_0` of the formula above, (B, …).
     """
+    require_schedule(schedule)
+    require_tensor("x_t", x_t)
     require_rows("x_t", x_t)
     require_same_shape("x_s", x_s, "x_t", x_t)
     (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, x_t) for time in (t, s))

@@ -221,6 +221,8 @@ sample: cond None, generator None, times mixed
 sample_many: cond None, generator None
 drop_labels: labels deeper row low high
 denoising_loss: cond None
+one_step_target: t number shallower floats, s number shallower floats
+halving_loss: cond None
 Within: low fraction, high fraction
 ddpm_step: s fraction
 ddim_step: s fraction

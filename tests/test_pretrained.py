@@ -521,11 +521,13 @@ def test_few_steps_were_measured_on_the_shipped_networks_and_show_what_the_cours
     other = shipped_table(guidance_scales.NAME)["plain"]["3.0"]
     for what in ("object and colour", "all", "adherence"):
         assert teacher["25"][what] == pytest.approx(other[what], abs=0.011), what
-    for steps, least in (("8", 0.97), ("4", 0.97), ("2", 0.95), ("1", 0.85)):
-        assert student[steps]["object and colour"] >= least * teacher["25"]["object and colour"], steps
-    assert student["4"]["all"] >= 0.96 * teacher["25"]["all"]
+    for steps in student:
+        assert student[steps]["object and colour"] >= 0.95 * teacher["25"]["object and colour"], steps
+        assert student[steps]["all"] >= 0.95 * teacher["25"]["all"], steps
     assert student["4"]["frechet_distance"] < 1.2 * teacher["25"]["frechet_distance"]
     assert student["1"]["all"] > 2 * teacher["1"]["all"]
+    assert student["1"]["red sports cars"] > 0.7 > teacher["1"]["red sports cars"]
+    assert table["without guidance"]["1"]["red sports cars"] == 0
     assert student["1"]["pairwise distance"] < 0.8 * teacher["25"]["pairwise distance"]
 
 
@@ -548,7 +550,7 @@ def test_each_student_draws_what_its_prompts_say_nearly_as_often_as_its_teacher(
     for name, cells in (("training", training_cells()), ("held_out", held_out_cells())):
         drawn = json.loads(said[f"judged_right_{name}_cells_in_{steps}"])
         teacher = json.loads(of_teacher[f"judged_right_drawn_{name}_cells"])
-        assert drawn["object and colour"] >= {1: 0.94, 2: 0.96}.get(steps, 0.97) * teacher["object and colour"]
+        assert drawn["object and colour"] >= 0.95 * teacher["object and colour"]
         scenes = draw_scenes(60, torch.Generator().manual_seed(31), cells).centred()
         pictures = pipe(full_captions(scenes)).tensor / 127.5 - 1
         right = judged_right(pictures, scenes, pretrained.emoji_classifier())
