@@ -47,9 +47,9 @@ def one_step_target(schedule: Schedule, x_t: Tensor, t: float | Tensor, x_s: Ten
     require_same_shape("x_s", x_s, "x_t", x_t)
     (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, x_t) for time in (t, s))
     if not (n_s < n_t).all():
-        raise ValueError(f"s must be below t, but got s = {s} and t = {t}.")
+        raise ValueError("s must be below t in every row.")
     ratio = n_s / n_t
-    return (x_s - ratio.to(x_t) * x_t) / (a_s - ratio * a_t).to(x_t)
+    return ((x_s - ratio.to(x_t) * x_t) / (a_s - ratio * a_t).to(x_t)).to(x_t)
 
 
 def halving_loss(

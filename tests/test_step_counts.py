@@ -46,8 +46,21 @@ def test_what_one_learns_reaches_the_shared_weights_and_no_other_ones_vector(stu
     assert all(parameter.grad.abs().sum() > 0 for parameter in students.net.parameters())
 
 
-@pytest.mark.parametrize("steps", [0, 3, 8, "2", None, 2.5])
+def test_what_was_told_follows_the_weights_as_they_are_trained(students, given):
+    two = students.taking(2)
+    with torch.no_grad():
+        students.embed_steps.weight += 1
+    assert torch.equal(two(*given), students.taking(2)(*given))
+
+
+@pytest.mark.parametrize(
+    ("steps", "says"),
+    [
+        *((steps, "steps must be one of 1, 2, 4, but got") for steps in (0, 3, 8)),
+        *((steps, "steps must be a whole number") for steps in ("2", None, 2.5, 2.0, True, [2])),
+    ],
+)
 @pytest.mark.parametrize("ask", ["taking", "alone"])
-def test_another_number_is_refused_in_a_sentence(students, ask, steps):
-    with pytest.raises(ValueError, match="steps must be one of 1, 2, 4, but got"):
+def test_another_number_is_refused_in_a_sentence(students, ask, steps, says):
+    with pytest.raises((TypeError, ValueError), match=says):
         getattr(students, ask)(steps)

@@ -255,19 +255,24 @@ def test_a_student_may_be_told_what_is_built_in(student):
     [
         ({"steps": 4}, r"this student takes 2 steps and no other number, but got steps=4: leave it out, or load"),
         ({"steps": 0}, "this student takes 2 steps and no other number"),
-        ({"steps": "2"}, "this student takes 2 steps and no other number"),
+        ({"steps": "2"}, "steps must be a whole number"),
+        ({"steps": True}, "steps must be a whole number"),
+        ({"guidance": "3"}, "guidance must be a number"),
         ({"guidance": 5}, "guidance cannot be chosen: this student draws as its teacher did at guidance 3"),
         ({"guidance": 1}, "guidance cannot be chosen"),
         ({"negative": "a blue car"}, "a negative prompt cannot be chosen"),
-        ({"negative": ""}, "a negative prompt cannot be chosen"),
         ({"interval": (200, 800)}, "interval cannot be chosen"),
         ({"parallel": 0.3}, r"parallel cannot be chosen: .* Use its teacher, pretrained.text_to_image\(\)"),
     ],
 )
 def test_a_student_says_in_a_sentence_what_it_cannot_do(student, options, says):
     for ask in (student, student.watch):
-        with pytest.raises(ValueError, match=says):
+        with pytest.raises((TypeError, ValueError), match=says):
             ask("a red car", **options)
+
+
+def test_an_empty_negative_prompt_is_none_for_a_student_too(student):
+    assert torch.equal(student("a red car", negative="").tensor, student("a red car").tensor)
 
 
 def test_one_step_is_not_called_steps(pipe):

@@ -23,6 +23,8 @@ def playground(pipe: TextToImage, prompt: str = "a red sports car") -> None:
     """Show fields for a prompt, a negative one, scale, steps and seed; for a student's prompt and seed; or a sentence where
     no kernel runs.
     """
+    if not hasattr(pipe, "distilled"):
+        raise TypeError(f"pipe must be a pipeline, such as pretrained.text_to_image(), but got {type(pipe).__name__}.")
     widget = player(pipe, prompt) if pipe.distilled is None else follower(pipe, prompt)
     show_widget(widget, plain="[With a running kernel, run this cell to type prompts of your own.]")
 
@@ -114,7 +116,7 @@ def follower(pipe: TextToImage, prompt: str) -> widgets.VBox:
             image.value = img_tag(packed(picture), f"{text.value}, seed {seed.value}", *picture.size)
             status.value = text_html(_unknown_words(warned) or "Type on: the picture follows.")
         except Exception as error:  # any, as above
-            status.value = problem_html(error)
+            image.value, status.value = "", problem_html(error)
 
     for field in (text, seed):
         field.observe(draw, "value")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from course_lib.networks.text_unet import TextUNet
+from course_lib.support.arguments import require_whole_number
 
 _BIAS = "embed_t.2.bias"  # of the last layer of the time's embedding
 
@@ -33,8 +34,13 @@ class StepCounts(nn.Module):
 
     def taking(self, steps: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         """The network told that there will be so many steps, as net(x_t, t, words): gradients lead into the shared weights."""
-        told = {_BIAS: self.net.get_parameter(_BIAS) + self._vector(steps)}
-        return lambda x_t, t, words: functional_call(self.net, told, (x_t, t, words))
+        self._vector(steps)  # which refuses another number now, and not at the first call
+
+        def net(x_t: Tensor, t: Tensor, words: Tensor) -> Tensor:
+            told = {_BIAS: self.net.get_parameter(_BIAS) + self._vector(steps)}
+            return functional_call(self.net, told, (x_t, t, words))
+
+        return net
 
     def alone(self, steps: int) -> TextUNet:
         """A copy that is told for good: an ordinary U-Net, which takes so many steps and no other number."""
@@ -43,6 +49,7 @@ class StepCounts(nn.Module):
         return net
 
     def _vector(self, steps: int) -> Tensor:
+        require_whole_number("steps", steps)
         if steps not in self.counts:
             raise ValueError(f"steps must be one of {', '.join(map(str, self.counts))}, but got {steps!r:.60}.")
         return self.embed_steps.weight[self.counts.index(steps)]

@@ -7,6 +7,7 @@
 denoiser takes so many steps and is guided already.
 """
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,13 @@ from course_lib.guidance import Guided, Within
 from course_lib.networks.vae import LATENT, VAE
 from course_lib.pipeline.pictures import Pictures, Walk
 from course_lib.sampling import last, sample
-from course_lib.support.arguments import require_between, require_count, require_finite, require_whole_number
+from course_lib.support.arguments import (
+    require_between,
+    require_count,
+    require_finite,
+    require_number,
+    require_whole_number,
+)
 from course_lib.support.batches import in_batches
 from course_lib.support.device import best_device
 from course_lib.support.seeds import generator_for
@@ -88,8 +95,9 @@ class TextToImage:
 
         Args:
             prompts: one or several.
-            guidance: w, at least 0: 1 is what the network learned, more follows the prompt more closely; 3 unless given.
-            steps: of DDIM, in 1…T; 25 unless given.
+            guidance: w, at least 0: 1 is what the network learned, more follows the prompt more closely. Unless given,
+                it is 3, or what is built into a student.
+            steps: of DDIM, in 1…T. Unless given, they are 25, or those of a student.
             seed: the same one gives the same pictures. Every row has noise of its own.
             row: of the first prompt. To draw picture k of several alone, hand over its prompt with row=k.
             negative: what to stay away from; needs a guidance above 1.
@@ -187,6 +195,9 @@ class TextToImage:
     ) -> Walk:
         prompts = _listed(prompts)
         times = self.denoiser.schedule.times(self._number_of(steps))
+        if self.distilled is not None:
+            negative = negative or None  # as the teacher takes it: an empty one is none
+            self._require_built_in(guidance, negative, interval, parallel)
         cond = self._read(prompts)  # (N, L, D)
         uncond = None if negative is None else self._read([negative])  # (1, L, D)
         guided, noise = self.guided(guidance, uncond, interval, parallel), self.noise(len(cond), seed, row)
@@ -197,6 +208,8 @@ class TextToImage:
     def _number_of(self, steps: int | None) -> int:
         if self.distilled is None:
             return STEPS if steps is None else steps
+        if steps is not None:
+            require_whole_number("steps", steps)
         if steps not in (None, self.distilled.steps):
             raise ValueError(
                 f"this student takes {self.distilled.steps} {'step' if self.distilled.steps == 1 else 'steps'} and no other "
@@ -208,14 +221,17 @@ class TextToImage:
     def _require_built_in(
         self,
         guidance: float | None,
-        uncond: Tensor | None,
+        negative: str | Tensor | None,
         interval: tuple[float, float] | None,
         parallel: float,
     ) -> None:
         """Refuse what a student has no knob for."""
+        if guidance is not None:
+            require_number("guidance", guidance, 0, math.inf)
+        require_number("parallel", parallel, 0, 1)
         asked = {
             "guidance": guidance not in (None, self.distilled.guidance),
-            "a negative prompt": uncond is not None,
+            "a negative prompt": negative is not None,
             "interval": interval is not None,
             "parallel": parallel != 1,
         }

@@ -27,6 +27,7 @@ from course_lib.networks.vae import VAE
 from course_lib.pipeline.text_to_image import GUIDANCE, Distilled, TextToImage
 from course_lib.pretrained.weights import describe, load_weights, save_weights
 from course_lib.schedules import NoiseSchedule
+from course_lib.support.arguments import require_whole_number
 
 Loaded = TypeVar("Loaded")
 
@@ -167,9 +168,14 @@ def text_to_image(steps: int | None = None) -> TextToImage:
     """
     if steps is None:
         return _teacher()
-    student = text_to_image_student()
-    denoiser = NetDenoiser(student.alone(steps).eval(), NoiseSchedule.cosine(), "v")
-    return TextToImage(text_encoder(), denoiser, text_to_image_vae(), Distilled(int(steps), GUIDANCE))
+    require_whole_number("steps", steps)
+    if steps not in STUDENTS:
+        raise ValueError(
+            f"there are students of {', '.join(map(str, STUDENTS))} steps, but got steps={steps}: "
+            f"the model itself takes any number, as in text_to_image()(prompts, steps={steps})."
+        )
+    denoiser = NetDenoiser(text_to_image_student().alone(steps), NoiseSchedule.cosine(), "v")
+    return TextToImage(text_encoder(), denoiser, text_to_image_vae(), Distilled(steps, GUIDANCE))
 
 
 @_read_once

@@ -4,12 +4,17 @@ Four students in one network (networks/step_counts.py), for 8, 4, 2 and 1 steps,
 8 steps is taught by the text-to-image model, guided at w = 3, in steps half as long; that of 4 steps by the averaged
 weights of the one of 8 as they are at the moment, and so on down to one step. What is learned above comes down as it comes.
 
-Nothing else is new: latents and captions are those that the teacher was trained on, and no picture of a held-out cell,
-nor its caption, is among them.
+In the first phase, latents and captions are those that the teacher was trained on. Its students draw seen cells nearly
+as well as their teacher, held-out ones less well, and less well in eight steps than in one: what guidance adds to words
+that were not among the captions they had to guess, and what they walk through is not a noised picture of the data, but
+one of their own. So in the second phase every other latent is one of their own, the picture that the student of one step
+draws; and since that needs no picture of the data, half of those are of held-out cells. Of red sports cars and their like
+they so have the words, and what their teacher makes of them, and still no picture.
 """
 
 import json
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,32 +22,48 @@ from torch import Tensor
 from course_lib.denoisers import Denoiser, NetDenoiser
 from course_lib.distillation import halving_loss
 from course_lib.emoji.judging import judged_right, shares
-from course_lib.emoji.scenes import draw_scenes, held_out_cells, training_cells
+from course_lib.emoji.scenes import all_cells, draw_scenes, held_out_cells, training_cells
 from course_lib.networks.step_counts import StepCounts
 from course_lib.networks.text import TextEncoder
-from course_lib.networks.vae import VAE
+from course_lib.networks.vae import LATENT, VAE
 from course_lib.pretrained import emoji_classifier, emoji_wholeness, student_network, text_to_image
-from course_lib.recipes.shared.captioned import draw_batch, draw_prompts, full_captions, red_sports_cars
-from course_lib.recipes.shared.latents import SCHEDULE, scenes_as_latents, times_as_often
+from course_lib.recipes.shared.captioned import draw_batch, draw_prompts, draw_texts, full_captions, red_sports_cars
+from course_lib.recipes.shared.latents import SCHEDULE, LatentScenes, scenes_as_latents, times_as_often
 from course_lib.recipes.shared.muon import Muon
-from course_lib.recipes.shared.running import run_training, ship
+from course_lib.recipes.shared.running import discard, run_training, ship
 from course_lib.recipes.shared.scores import distance_to_scenes
 from course_lib.recipes.text_to_image import CARS, FULL, MEASURED, SCENES, repeated
 from course_lib.support.batches import in_batches
 from course_lib.support.device import best_device, half_precision, on_best_device
-from course_lib.training import TrainState, warm_up_then_fall
+from course_lib.training import TrainState, trainable_copy, warm_up_then_fall
 
-STEPS, PEAK, EMA_LIMIT = 3000, 2e-3, 0.99
+
+class Phase(NamedTuple):
+    """A stretch of training: its steps, the peak of its learning rate, and whether it has the students' own pictures."""
+
+    steps: int
+    peak: float
+    with_own: bool
+
+
+PHASES = (Phase(3000, 2e-3, False), Phase(700, 1e-3, True))
+EMA_LIMIT = 0.99
 ROWS = {1: 40, 2: 32, 4: 32, 8: 24}  # of a batch, for the student of so many steps
 BATCH_SIZE = sum(ROWS.values())
 
 
-def new_state(teacher: NetDenoiser) -> TrainState:
+def untrained(teacher: NetDenoiser) -> StepCounts:
     """The students before any training, which say what their teacher says without guidance."""
     net = student_network()
     net.net.load_state_dict(teacher.net.state_dict())
+    return net
+
+
+def new_state(net: StepCounts, seed: int = 0) -> TrainState:
+    """Students at the beginning of a phase, and the optimiser that trains them."""
+    net = on_best_device(trainable_copy(net))
     ends = ["net.embed_t", "net.stem", "net.head", "embed_steps"]
-    return TrainState(net := on_best_device(net), optimizer=Muon(net, ends), ema_limit=EMA_LIMIT)
+    return TrainState(net, optimizer=Muon(net, ends), seed=seed, ema_limit=EMA_LIMIT)
 
 
 def student_of(net: StepCounts, steps: int) -> NetDenoiser:
@@ -50,10 +71,30 @@ def student_of(net: StepCounts, steps: int) -> NetDenoiser:
     return NetDenoiser(net.taking(steps), SCHEDULE, "v")
 
 
+def draw_with_own(data: LatentScenes, generator: torch.Generator, size: int, full: float) -> tuple[Tensor, list[str]]:
+    """As ``draw_batch``, with other captions in every other row: of all cells and of held-out ones in turn.
+
+    The latents of these rows do not go with them: ``loss`` puts the students' own there.
+    """
+    x_0, texts = draw_batch(data, generator, size, full)
+    for start, cells in ((1, all_cells()), (3, held_out_cells())):
+        rows = range(start, size, 4)
+        texts[start::4] = draw_texts(draw_scenes(len(rows), generator, cells).centred(), generator, full)
+    return x_0, texts
+
+
+@torch.no_grad()
+def own_pictures(average: StepCounts, words: Tensor, generator: torch.Generator) -> Tensor:
+    """What the student of one step draws, a latent for each of encoded texts, (N, L, D) -> (N, 4, 16, 16)."""
+    noise = torch.randn(len(words), *LATENT, generator=generator).to(words.device)
+    return student_of(average, 1)(noise, SCHEDULE.T, words).x_0
+
+
 def loss(
     teacher: Denoiser,
     encoder: TextEncoder,
     average: StepCounts,
+    with_own: bool,
     net: StepCounts,
     batch: tuple[Tensor, list[str]],
     generator: torch.Generator,
@@ -62,17 +103,37 @@ def loss(
 
     Args:
         average: the averaged weights, with which students teach.
+        with_own: whether every other latent is one of the students' own.
     """
-    latents, texts = batch
+    latents, texts = batch[0].to(best_device()), batch[1]
     total = torch.zeros((), device=best_device())
     with half_precision():
         cond = encoder.encode(texts)
-        parts = (each.to(best_device()).split(list(ROWS.values())) for each in (latents, cond))
+        if with_own:
+            latents[1::2] = own_pictures(average, cond[1::2], generator)
+        parts = (each.split(list(ROWS.values())) for each in (latents, cond))
         for (steps, rows), x_0, words in zip(ROWS.items(), *parts, strict=True):
             above = student_of(average, 2 * steps) if 2 * steps in ROWS else teacher
             error = halving_loss(student_of(net, steps), above, x_0, steps, words, generator)
             total = total + rows / BATCH_SIZE * error
     return total
+
+
+def train_phase(
+    number: int, net: StepCounts, teacher: Denoiser, encoder: TextEncoder, data: LatentScenes
+) -> TrainState:
+    """Train one of ``PHASES`` from these weights; its number is its seed."""
+    phase, state = PHASES[number], new_state(net, seed=number)
+    batches = partial(draw_with_own if phase.with_own else draw_batch, data, size=BATCH_SIZE, full=FULL)
+    of_students = partial(loss, teacher, encoder, state.ema, phase.with_own)
+    learning_rate = partial(warm_up_then_fall, steps=phase.steps, peak=phase.peak)
+    run_training(unfinished(number), state, batches, of_students, phase.steps, BATCH_SIZE, learning_rate)
+    return state
+
+
+def unfinished(number: int) -> str:
+    """What the state of a phase is called while it is trained; ``ship`` deletes the last one's."""
+    return "text_to_image_student" if number == len(PHASES) - 1 else f"text_to_image_student_{number}"
 
 
 def measure(net: StepCounts, encoder: TextEncoder, vae: VAE) -> dict[str, str]:
@@ -98,13 +159,14 @@ def main() -> None:
     pipe = text_to_image()
     teacher, encoder, vae = pipe.guided(), pipe.encoder, pipe.vae
     data = scenes_as_latents(vae, SCENES, centred=True)
-    batches = partial(draw_batch, repeated(data, times_as_often(data.scenes)), size=BATCH_SIZE, full=FULL)
-    state = new_state(pipe.denoiser)
-    of_students = partial(loss, teacher, encoder, state.ema)
-    learning_rate = partial(warm_up_then_fall, steps=STEPS, peak=PEAK)
-    run_training("text_to_image_student", state, batches, of_students, STEPS, BATCH_SIZE, learning_rate)
-    quality = measure(state.ema.eval(), encoder, vae)
-    ship("text_to_image_student", "emoji/sprites_paint.webp", state, BATCH_SIZE, quality)
+    data, net = repeated(data, times_as_often(data.scenes)), untrained(pipe.denoiser)
+    for number in range(len(PHASES)):
+        state = train_phase(number, net, teacher, encoder, data)
+        net = state.ema
+    steps = {"steps": " + ".join(str(phase.steps) for phase in PHASES)}
+    ship("text_to_image_student", "emoji/sprites_paint.webp", state, BATCH_SIZE, steps | measure(net, encoder, vae))
+    for number in range(len(PHASES) - 1):
+        discard(unfinished(number))
 
 
 if __name__ == "__main__":

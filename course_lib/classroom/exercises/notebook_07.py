@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_lib import distillation
 from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
@@ -51,6 +51,12 @@ def target_with_a_plus(schedule, x_t, t, x_s, s):
     """A sign is wrong: replace eps by (x_t - signal_t x_0) / noise_t, and x_0 comes with a minus in the second place."""
     (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, x_t) for time in (t, s))
     return ((x_s - n_s / n_t * x_t) / (a_s + n_s / n_t * a_t)).to(x_t)
+
+
+def target_with_a_plus_above(schedule, x_t, t, x_s, s):
+    """A sign is wrong: the noise that the step keeps has to be taken away from x_s, with a minus."""
+    (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, x_t) for time in (t, s))
+    return ((x_s + n_s / n_t * x_t) / (a_s - n_s / n_t * a_t)).to(x_t)
 
 
 def target_upside_down(schedule, x_t, t, x_s, s):
@@ -138,6 +144,7 @@ TARGET = Exercise(
         target_not_divided,
         target_divided_by_one_signal,
         target_with_a_plus,
+        target_with_a_plus_above,
         target_upside_down,
         target_of_signals,
         target_of_mixed_ends,
@@ -168,7 +175,7 @@ def _halved(student, teacher, x_t, t, middle, s, path=None, predicted=None, weig
 
 
 def loss_without_weights(student, teacher, x_t, t, middle, s):
-    """Divide the error by noise_t before squaring. Without it, steps near the end, whose errors nothing mends, count little."""
+    """Divide the error by noise_t before squaring. Without it, steps near the end, whose errors nothing mends, count less."""
     return _halved(student, teacher, x_t, t, middle, s, weight=0)
 
 
@@ -238,14 +245,13 @@ def loss_summed(student, teacher, x_t, t, middle, s):
     return _halved(student, teacher, x_t, t, middle, s) * x_t.numel()
 
 
-class _Shifted(nn.Module):
+class _Shifted:
     """A Gaussian's denoiser with one weight: where it believes the mean to be."""
 
     def __init__(self, mean: float, std: float, schedule: NoiseSchedule) -> None:
-        super().__init__()
-        self.mean, self.std, self.schedule = nn.Parameter(torch.tensor(mean)), std, schedule
+        self.mean, self.std, self.schedule = torch.tensor(mean, requires_grad=True), std, schedule
 
-    def forward(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
+    def __call__(self, x_t: Tensor, t: int | Tensor, cond: Tensor | None = None) -> Prediction:
         return GaussianDenoiser(self.mean, self.std, self.schedule)(x_t, t)
 
 
@@ -258,14 +264,17 @@ def _loss(loss, schedule=_COSINE, times=_STEPS, shape=(2,)) -> tuple[Tensor, Ten
     x_t = torch.randn(len(times), *shape, generator=torch.Generator().manual_seed(73))
     with torch.enable_grad():
         value = loss(student, teacher, x_t, *times.T)
+        if student.mean.grad is not None:
+            raise WrongAnswerError(
+                "Your function calls backward(), which is the training loop's work: only return the loss."
+            )
         if not value.requires_grad:
             return value, torch.zeros(()), torch.zeros(())
         try:
             value.backward()
-        except RuntimeError:
+        except RuntimeError as error:
             raise WrongAnswerError(
-                "The loss that comes back has no gradient left: does your function call backward()? Only return the loss; "
-                "the training loop does the rest."
+                f"The loss that comes back cannot be differentiated: {str(error).splitlines()[0][:120]}"
             ) from None
     gradients = (torch.zeros(()) if each.mean.grad is None else each.mean.grad for each in (student, teacher))
     return value.detach(), *gradients
@@ -282,7 +291,7 @@ LOSS = Exercise(
     points=3,
     solution=halving_loss,
     why="The teacher walks, without a gradient; its end is turned into a picture, and the student is asked for that picture. "
-    "Divided by the noise, an error of the picture is an error of v, which counts alike at every time.",
+    "Divided by the noise, an error of the picture is an error of v: late steps, whose errors nothing mends, count for more.",
     hints=(
         "Three lines: where do two steps of the teacher end, which target is that, and how far is the student from it?",
         "`sample(teacher, x_t, [t, middle, s])` walks two steps, and `last(…)` gives the end. `one_step_target` is yours.",
@@ -447,10 +456,10 @@ def distil_with_the_teacher(teacher, steps, train_student):
 def _lineage(distil, steps: int) -> Tensor:
     """Who learned from whom: for each student its steps, and the steps of all its teachers, from the first on."""
 
-    def train_student(teacher: tuple[int, ...], count: int) -> tuple[int, ...]:
-        if type(count) is not int:
-            raise TypeError(f"the number of steps must be a whole number, but got {count!r}: halve it with //.")
-        return (*teacher, count)
+    def train_student(teacher: tuple[int, ...], steps: int, updates: int = 1000) -> tuple[int, ...]:
+        if type(steps) is not int:
+            raise TypeError(f"the number of steps must be a whole number, but got {steps!r}: halve it with //.")
+        return (*teacher, steps)
 
     students = distil((steps,), steps, train_student)
     for count, lineage in students.items():
@@ -613,7 +622,10 @@ ACCOUNT = Exercise(
         ),
         Trial(
             lambda speedups: joined(
-                (_of(speedups, (2, 3.0, 1.0), (4, 0.5, 1.5)), _of(speedups, (50, 0.5, 2.0), (4, 0.5, 2.0), (1, 0.5, 2)))
+                (
+                    _of(speedups, (2, 3.0, 1.0), (4, 0.5, 1.5), (8, 0.5, 1.5), (8, 0.5, 1.5)),
+                    _of(speedups, (50, 0.5, 2.0), (4, 0.5, 2.0), (1, 0.5, 2)),
+                )
             ),
             "It comes out right for three stages, but not for others.",
         ),

@@ -18,16 +18,20 @@ CAPTION_DROP = 0.1
 def draw_batch(
     data: LatentScenes, generator: torch.Generator, size: int, full: float = 0.0
 ) -> tuple[Tensor, list[str]]:
-    """Latents, (size, 4, 16, 16), and a caption for each: now and then none, and the full one for a share of ``full``."""
+    """Latents, (size, 4, 16, 16), and a caption for each, as ``draw_texts`` draws them."""
     rows = torch.randint(len(data.x_0), (size,), generator=generator)
-    x_0, scenes = data.x_0[rows], data.scenes[rows]
-    chance = torch.rand(size, generator=generator)
+    return data.x_0[rows], draw_texts(data.scenes[rows], generator, full)
+
+
+def draw_texts(scenes: Scenes, generator: torch.Generator, full: float = 0.0) -> list[str]:
+    """A caption for each scene: now and then none, and the full one for a share of ``full``."""
+    chance = torch.rand(len(scenes), generator=generator)
     texts = captions.draw_captions(scenes, generator)
     for row in (chance < CAPTION_DROP).nonzero().flatten().tolist():
         texts[row] = ""
     for row in (chance >= 1 - full).nonzero().flatten().tolist():
         texts[row] = captions.describe(scenes, row)
-    return x_0, texts
+    return texts
 
 
 def full_captions(scenes: Scenes) -> list[str]:
