@@ -4,12 +4,19 @@ Four students in one network (networks/step_counts.py), for 8, 4, 2 and 1 steps,
 8 steps is taught by the text-to-image model, guided at w = 3, in steps half as long; that of 4 steps by the averaged
 weights of the one of 8 as they are at the moment, and so on down to one step. What is learned above comes down as it comes.
 
-In the first phase, latents and captions are those that the teacher was trained on. Its students draw seen cells nearly
-as well as their teacher, held-out ones less well, and less well in eight steps than in one: what guidance adds to words
-that were not among the captions they had to guess, and what they walk through is not a noised picture of the data, but
-one of their own. So in the second phase every other latent is one of their own, the picture that the student of one step
-draws; and since that needs no picture of the data, half of those are of held-out cells. Of red sports cars and their like
-they so have the words, and what their teacher makes of them, and still no picture.
+In the first phase, latents and captions are those that the teacher was trained on. Its students fell short in two ways.
+What guidance adds was copied for the captions that were shown, and less for others: of four-step pictures object and colour
+were right in 98.2 % as many as the teacher's in seen cells, in 96.4 % as many in held-out ones, and 80.5 % of 200 red
+sports cars were whole. And what a student walks through is no noised picture of the data, but one of its own: in one step
+it did better than in eight. So in the second phase every other latent is one of their own, the picture that the student of
+one step draws; and since that needs no picture of the data, half of those are of held-out cells. Of red sports cars and
+their like they so have the words, and what their teacher makes of them, and still no picture. That brought 99.9 and
+97.2 %, and 97.5 % of the cars; the Fréchet distance went from 32.3 to 28.5 (the teacher's is 29.3).
+
+A peak of 3e-3 was too much: the loss was higher after 400 steps than after 100, where with 2e-3 it fell. Distribution
+matching (Yin et al. 2024, *Improved Distribution Matching Distillation for Fast Image Synthesis*), 150 rounds of 64 from
+students halved for 20 minutes, left adherence in one step where it was, at 89 % of 120, and brought two red sports cars
+closer together, from 12.8 to 10.2.
 """
 
 import json
