@@ -424,7 +424,7 @@ def loss_by_detach(student, teacher, x_t, t, middle, s):
     ).mean()
 
 
-@right("07.2")
+@wrong("07.2", "has no attribute 'requires_grad_'")
 def loss_with_a_copied_teacher(student, teacher, x_t, t, middle, s):
     frozen = copy.deepcopy(teacher).requires_grad_(False)
     x_s = frozen_walk(frozen, x_t, [t, middle, s])
@@ -773,7 +773,7 @@ def loss_in_place(student, teacher, x_t, t, middle, s):
     return (x_t.copy_(x_0).sub(guess) / noise_of(teacher, t, x_t)).square().mean()
 
 
-@wrong("07.2", "changes its argument teacher in place")
+@wrong("07.2", "has no attribute 'load_state_dict'")
 def loss_with_a_teacher_overwritten(student, teacher, x_t, t, middle, s):
     loss = loss_by_hand(student, teacher, x_t, t, middle, s)
     teacher.load_state_dict(student.state_dict())
@@ -1641,7 +1641,7 @@ def quicker_by_three_stages(stages):
     return quicker_by_pairs([stages[0], stages[1], stages[-1]])
 
 
-@wrong("07.5", "Your function stopped with ValueError", "not enough values to unpack")
+@wrong("07.5", "Your function stopped with ValueError", "values to unpack")
 def quicker_by_unpacking_three(stages):
     (n, c, r), (m, d, q), (o, e, p) = stages
     return [(n * c + r) / (m * d + q), (m * d + q) / (o * e + p)]
