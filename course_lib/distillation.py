@@ -13,6 +13,8 @@ Sources: Salimans, Ho 2022, *Progressive Distillation for Fast Sampling of Diffu
 *On Distillation of Guided Diffusion Models*.
 """
 
+from itertools import islice
+
 import torch
 from torch import Tensor
 
@@ -59,12 +61,16 @@ def halving_loss(
     steps: int,
     cond: Tensor | None = None,
     generator: torch.Generator | None = None,
+    walker: Denoiser | None = None,
 ) -> Tensor:
     """How far a student of so many steps is from a teacher that takes two for each of them, shape ().
 
     Each picture is noised to the beginning of one of the student's steps, drawn at random; from there the teacher walks
     two steps. The error is that of what the network predicts. For v this weights the error of the picture by 1 / noise²,
     which is 1 where there is only noise, and larger where little is left to be done (Salimans, Ho, "SNR + 1").
+
+    A noised picture of the data is not quite what a student comes across on its way, and its mistakes add up. So some of
+    the rows may begin where its own walk leads (Kohler et al. 2024, *Imagine Flash*, "backward distillation").
 
     Args:
         student: whose network is trained.
@@ -73,6 +79,8 @@ def halving_loss(
         steps: of the student, as in ``schedule.times(steps)``.
         cond: handed to both, a row for each picture.
         generator: for steps and noise.
+        walker: the student, or an average of it, whose own walk from noise every other row begins on, the second, the
+            fourth …; x_0 does not matter there. None: all rows are noised pictures.
     """
     if not isinstance(student, NetDenoiser):
         raise TypeError(f"student must be a NetDenoiser, which has a network, but got {type(student).__name__}.")
@@ -83,11 +91,21 @@ def halving_loss(
     require_whole_number("steps", steps)
     require_number("steps", steps, 1, schedule.T // 2)  # the teacher takes twice as many
     times = torch.tensor(schedule.times(2 * steps))  # (2 steps + 1,)
-    place = 2 * torch.randint(steps, (len(x_0),), generator=generator)  # (B,)
-    t, middle, s = times[place], times[place + 1], times[place + 2]
+    place = torch.randint(steps, (len(x_0),), generator=generator)  # (B,), of the student's steps
+    t, middle, s = times[2 * place], times[2 * place + 1], times[2 * place + 2]
     x_t = add_noise(schedule, x_0, t, noise_like(x_0, generator))  # (B, …)
+    if walker is not None and len(x_0) > 1:
+        words = None if cond is None else cond[1::2]
+        x_t[1::2] = _on_its_walk(walker, noise_like(x_0[1::2], generator), place[1::2], steps, words)
     x_s = last(sample(teacher, x_t, [t, middle, s], ddim_step, cond))
     target = Prediction.from_x_0(one_step_target(schedule, x_t, t, x_s, s), x_t, *signal_and_noise(schedule, t, x_t))
     answer = student.net(x_t, t.to(x_t.device), cond)
     require_same_shape("what the network answers", answer, "x_0", x_0)
     return (answer - student.target(target.x_0, t, target.eps)).square().mean()
+
+
+def _on_its_walk(walker: Denoiser, noise: Tensor, place: Tensor, steps: int, cond: Tensor | None) -> Tensor:
+    """Where a walk of so many steps from this noise, (B, …), is at the beginning of a step, (B,) in 0…steps - 1."""
+    walk = islice(sample(walker, noise, walker.schedule.times(steps), ddim_step, cond), steps)
+    states = torch.stack([each.x.to(noise.dtype) for each in walk])  # (steps, B, …)
+    return states[place, torch.arange(len(noise))]

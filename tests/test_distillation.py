@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.denoisers import GaussianDenoiser, IdealDenoiser, NetDenoiser, Prediction
+from course_lib.denoisers import GaussianDenoiser, IdealDenoiser, NetDenoiser, Prediction, signal_and_noise
 from course_lib.distillation import halving_loss, one_step_target
+from course_lib.networks.time_embedding import embed_time
 from course_lib.sampling import Step, ddim_step, last, sample
 from course_lib.schedules import NoiseSchedule, StraightSchedule
 from course_lib.training import TrainState, train
@@ -124,6 +125,41 @@ class TwoSteps:
         return Prediction.from_x_0(x_0, x_t, signal, noise)
 
 
+class PlaneNet(nn.Module):
+    """From a point of the plane and a time to v."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2 + 16, 96), nn.SiLU(), nn.Linear(96, 96), nn.SiLU(), nn.Linear(96, 2))
+
+    def forward(self, x_t, t, cond=None):
+        return self.layers(torch.cat([x_t, embed_time(t, 16)], dim=1))
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_in_the_plane_every_point_goes_where_the_teacher_leads_it(steps):
+    angles = torch.linspace(0.3, 5.0, 40)
+    data = 1.5 * torch.stack([angles.cos(), angles.sin()], dim=1)  # (40, 2), a ring with a gap
+    teacher = IdealDenoiser(data, COSINE)
+    torch.manual_seed(0)
+    state = TrainState(PlaneNet(), ema_limit=0.99)
+
+    def loss(net, batch, generator):
+        return halving_loss(NetDenoiser(net, COSINE, "v"), teacher, batch, steps, generator=generator)
+
+    def draw_points(generator):
+        return data[torch.randint(len(data), (256,), generator=generator)]
+
+    for _ in train(state, draw_points, loss, 600, lambda step: 5e-3 * (1 - step / 600)):
+        pass
+    starts = torch.randn(500, 2, generator=generator(3))
+    wanted, without = (last(sample(teacher, starts, COSINE.times(count))) for count in (2 * steps, steps))
+    by_student = last(sample(NetDenoiser(state.ema, COSINE, "v"), starts, COSINE.times(steps)))
+    off, off_without = ((points - wanted).norm(dim=1) for points in (by_student, without))
+    assert off.median() < 0.15 * off_without.median()
+    assert off.mean() < 0.25 * off_without.mean()
+
+
 @pytest.fixture
 def points():
     return torch.randn(64, 2, generator=generator(3))
@@ -157,6 +193,55 @@ def test_pictures_are_noised_to_the_times_that_the_student_is_asked_at(points):
     for time in t.unique():
         here = x_t[t == time]
         assert here.mean().item() == pytest.approx(3 * signal[t == time][0].item(), abs=4 * (2 * len(here)) ** -0.5)
+
+
+class Remembers:
+    """A denoiser that sees nothing but zeros, and remembers what it was asked."""
+
+    schedule = COSINE
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, x_t, t, cond=None):
+        self.asked.append((x_t, t, cond))
+        return Prediction.from_x_0(torch.zeros_like(x_t), x_t, *signal_and_noise(COSINE, t, x_t))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_with_a_walker_every_other_row_begins_where_its_own_walk_leads(points, steps):
+    cond = torch.arange(6.0)[:, None].expand(6, 2)
+    walker, teacher, asked = GaussianDenoiser(0.7, 0.4, COSINE), Remembers(), []
+    student = NetDenoiser(lambda *given: asked.append(given) or torch.zeros_like(given[0]), COSINE, "v")
+    halving_loss(student, teacher, points[:6], steps, cond, generator(4), walker)
+    (x_t, t, words), *_ = teacher.asked
+    assert torch.equal(x_t, asked[0][0])
+    assert torch.equal(words, cond)
+    without = Remembers()
+    halving_loss(student, without, points[:6], steps, cond, generator(4))
+    assert torch.equal(x_t[::2], without.asked[0][0][::2])
+    assert torch.equal(t, without.asked[0][1])
+    draws = generator(4)
+    torch.randint(steps, (6,), generator=draws)
+    torch.randn(points[:6].shape, generator=draws)
+    walk = [*sample(walker, torch.randn(points[:3].shape, generator=draws), COSINE.times(steps))]
+    for row in range(3):
+        (expected,) = (each.x[row] for each in walk if each.t == t[2 * row + 1])
+        assert torch.allclose(x_t[2 * row + 1], expected)
+
+
+def test_of_a_single_row_nothing_is_walked(points):
+    student, walker = NetDenoiser(lambda x_t, *_: torch.zeros_like(x_t), COSINE, "v"), Remembers()
+    losses = [halving_loss(student, walker, points[:1], 3, None, generator(), each) for each in (walker, None)]
+    assert losses[0] == losses[1]
+
+
+def test_a_walker_walks_under_the_condition_of_its_rows(points):
+    walker, cond = Remembers(), torch.arange(6.0)[:, None].expand(6, 2)
+    student = NetDenoiser(lambda x_t, *_: torch.zeros_like(x_t), COSINE, "v")
+    halving_loss(student, Remembers(), points[:6], 3, cond, generator(), walker)
+    assert len(walker.asked) == 2  # the first step begins with noise, and what the third would see is not asked for
+    assert all(torch.equal(words, cond[1::2]) for *_, words in walker.asked)
 
 
 def test_the_condition_reaches_student_and_teacher(points):

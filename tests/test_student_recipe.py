@@ -1,6 +1,7 @@
 """The recipe of the students: who teaches whom, on what, and what is measured of each."""
 
 import json
+from itertools import pairwise
 
 import pytest
 import torch
@@ -54,13 +55,14 @@ def test_each_student_learns_from_the_average_of_the_next_and_the_first_from_the
     torch.nn.init.normal_(average.embed_steps.weight)
     teacher, asked = pipe.guided(), []
 
-    def halving_loss(student, its_teacher, x_0, steps, cond, generator):
+    def halving_loss(student, its_teacher, x_0, steps, cond, generator, walker):
+        assert walker is None
         asked.append((student, its_teacher, x_0, steps, cond))
         return torch.tensor(float(steps), requires_grad=True)
 
     monkeypatch.setattr(recipe, "halving_loss", halving_loss)
     x_0, texts = prompts_and_latents(recipe.BATCH_SIZE)
-    value = recipe.loss(teacher, pipe.encoder, average, False, students, (x_0, texts), torch.Generator())
+    value = recipe.loss(teacher, pipe.encoder, average, None, students, (x_0, texts), torch.Generator())
     assert value.item() == pytest.approx(sum(rows * steps for steps, rows in recipe.ROWS.items()) / recipe.BATCH_SIZE)
     assert [steps for *_, steps, _ in asked] == list(recipe.ROWS)
     assert torch.equal(torch.cat([x for _, _, x, _, _ in asked]), x_0)
@@ -77,11 +79,12 @@ def test_each_student_learns_from_the_average_of_the_next_and_the_first_from_the
                 assert torch.equal(its_teacher(x, t, cond).x_0, expected)
 
 
-def test_gradients_reach_the_students_and_nobody_who_teaches(pipe, students, monkeypatch):
-    monkeypatch.setattr(recipe, "ROWS", dict.fromkeys(recipe.ROWS, 1))
+@pytest.mark.parametrize("own", recipe.Own)
+def test_gradients_reach_the_students_and_nobody_who_teaches(own, pipe, students, monkeypatch):
+    monkeypatch.setattr(recipe, "ROWS", dict.fromkeys(recipe.ROWS, 2))
     average = recipe.new_state(recipe.untrained(pipe.denoiser)).ema
-    batch = prompts_and_latents(4)
-    recipe.loss(pipe.guided(), pipe.encoder, average, True, students, batch, torch.Generator()).backward()
+    batch = prompts_and_latents(8)
+    recipe.loss(pipe.guided(), pipe.encoder, average, own, students, batch, torch.Generator()).backward()
     assert all(parameter.grad is not None for parameter in students.parameters())
     assert (students.embed_steps.weight.grad.abs().sum(dim=1) > 0).all()
     assert all(parameter.grad is None for parameter in [*average.parameters(), *pipe.denoiser.net.parameters()])
@@ -104,12 +107,38 @@ def test_own_pictures_come_in_every_other_row_and_the_data_stay_in_the_others(pi
         lambda student, teacher, x_0, *rest: seen.append(x_0) or x_0.new_zeros(()).requires_grad_(),
     )
     x_0, texts = prompts_and_latents(recipe.BATCH_SIZE)
-    recipe.loss(None, pipe.encoder, students, True, students, (x_0.clone(), texts), torch.Generator().manual_seed(3))
+    recipe.loss(
+        None,
+        pipe.encoder,
+        students,
+        recipe.Own.PICTURES,
+        students,
+        (x_0.clone(), texts),
+        torch.Generator().manual_seed(3),
+    )
     words = pipe.encoder.encode(texts)[1::2]
     own = recipe.own_pictures(students, words, torch.Generator().manual_seed(3))
     mixed = torch.cat(seen)
     assert torch.equal(mixed[::2], x_0[::2])
     assert (mixed[1::2] - own).abs().mean() < 0.05 * own.abs().mean()  # in half precision
+
+
+def test_walkers_are_the_averages_of_those_who_learn(pipe, students, monkeypatch):
+    average, walkers = recipe.new_state(recipe.untrained(pipe.denoiser)).ema, []
+    torch.nn.init.normal_(average.embed_steps.weight)
+
+    def halving_loss(student, teacher, x_0, steps, cond, generator, walker):
+        walkers.append((steps, walker))
+        return x_0.new_zeros(()).requires_grad_()
+
+    monkeypatch.setattr(recipe, "halving_loss", halving_loss)
+    x_0, texts = prompts_and_latents(recipe.BATCH_SIZE)
+    recipe.loss(None, pipe.encoder, average, recipe.Own.WALKS, students, (x_0, texts), torch.Generator())
+    assert [steps for steps, _ in walkers] == list(recipe.ROWS)
+    x, t, cond = x_0[:2], torch.tensor([1000, 500]), pipe.encoder.encode(texts[:2])
+    with torch.no_grad():
+        for steps, walker in walkers:
+            assert torch.equal(walker(x, t, cond).x_0, recipe.student_of(average, steps)(x, t, cond).x_0)
 
 
 def test_captions_of_own_pictures_are_of_all_cells_and_of_held_out_ones():
@@ -141,31 +170,30 @@ def test_the_recipe_hands_over_a_guided_teacher_and_goes_on_from_the_average(mon
     monkeypatch.setattr(recipe, "run_training", run_training)
     monkeypatch.setattr(recipe, "measure", lambda *each: {"good": "very"})
     monkeypatch.setattr(recipe, "ship", lambda *each: shipped.append(each))
-    monkeypatch.setattr(recipe, "discard", lambda name: shipped.append(name))
     recipe.main()
     assert asked == [(recipe.SCENES, True)]
-    (first, before, *_), (second, after, *_) = given
-    assert (first, second) == ("text_to_image_student_0", "text_to_image_student")
-    assert all(torch.equal(value, before.ema.state_dict()[name]) for name, value in after.net.state_dict().items())
-    assert (before.seed, after.seed) == (0, 1)
-    (_, _, state, _, quality), left = shipped
-    assert state is after
-    assert quality == {"steps": "3000 + 700", "good": "very"}
-    assert left == "text_to_image_student_0"
+    names, states = [name for name, *_ in given], [state for _, state, *_ in given]
+    assert names == ["text_to_image_student_0", "text_to_image_student_1", "text_to_image_student"]
+    for before, after in pairwise(states):
+        assert all(torch.equal(value, before.ema.state_dict()[name]) for name, value in after.net.state_dict().items())
+    assert [state.seed for state in states] == [0, 1, 2]
+    ((_, _, state, _, quality, phases),) = shipped
+    assert state is states[-1]
+    assert (quality, phases) == ({"good": "very"}, recipe.PHASES)
     weights = pretrained.text_to_image().denoiser.net.state_dict()
     for (_, state, batches, loss, steps, size, rate), phase in zip(given, recipe.PHASES, strict=True):
-        teacher, _, average, with_own = loss.args
+        teacher, _, average, own = loss.args
         assert isinstance(teacher, Guided)
         assert (teacher.w, teacher.parallel) == (3, 1)
         assert all(torch.equal(value, weights[name]) for name, value in teacher.denoiser.net.state_dict().items())
         assert average is state.ema
-        assert (steps, with_own) == (phase.steps, phase.with_own)
+        assert (steps, own) == (phase.steps, phase.own)
         x_0, texts = batches(torch.Generator().manual_seed(0))
         assert len(x_0) == len(texts) == size == recipe.BATCH_SIZE
         assert (x_0[:, None] == few.x_0).flatten(2).all(dim=2).any(dim=1).all()
         assert rate(steps // 2) == phase.peak > 10 * rate(steps - 1)
     held_out = [any(said_of_held_out(text) for text in each[2](torch.Generator().manual_seed(1))[1]) for each in given]
-    assert held_out == [False, True]
+    assert held_out == [phase.own is not None for phase in recipe.PHASES] == [False, True, True]
 
 
 def said_of_held_out(text):

@@ -236,9 +236,9 @@ def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, da
     started, begun_with, finished, measured, shipped = [], [], [], [], []
     new_state, finishing_loss = text_to_image.new_state, text_to_image.finishing_loss
 
-    def start(weights=None, seed=0):
-        begun_with.append(weights)
-        started.append(new_state(weights, seed))
+    def start(net, seed):
+        begun_with.append(net.state_dict())
+        started.append(new_state(net, seed))
         return started[-1]
 
     monkeypatch.setattr(text_to_image, "new_state", start)
@@ -250,7 +250,8 @@ def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, da
     text_to_image.main()
     assert asked == [(text_to_image.SCENES, True)]
     assert [(state.step, state.seed) for state in started] == [(2, 0), (1, 1), (3, 2), (1, 3)]
-    assert begun_with[0] is None
+    untrained = text_to_image.untrained().state_dict()
+    assert all(torch.equal(value, untrained[name]) for name, value in begun_with[0].items())
     for before, weights in zip(started, begun_with[1:], strict=False):
         assert all(torch.equal(value, weights[name]) for name, value in before.ema.state_dict().items())
     assert finished == [started[1].net, started[3].net]  # in their only step
@@ -260,8 +261,8 @@ def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, da
     assert [len(each.x_0) for each in told] == [
         count for count, few in zip(shown, steps, strict=True) for _ in range(few)
     ]
-    ((name, _, state, _, quality),) = shipped
-    assert (name, quality) == ("text_to_image", {"steps": "2 + 1 + 3 + 1", "good": "very"})
+    ((name, _, state, _, quality, shipped_phases),) = shipped
+    assert (name, quality, shipped_phases) == ("text_to_image", {"good": "very"}, phases)
     assert state is started[-1]
     ((pipe, seen),) = measured
     assert pipe.denoiser.net is state.ema
@@ -269,17 +270,19 @@ def test_the_recipe_trains_finishes_measures_and_ships(tmp_path, monkeypatch, da
     vae = pretrained.text_to_image_vae()
     assert all(torch.equal(value, vae.state_dict()[name]) for name, value in pipe.vae.state_dict().items())
     weight = "middle_1.block.conv1.weight"
-    weights = [each.net.get_parameter(weight) for each in (new_state(), *started)]
+    weights = [each.get_parameter(weight) for each in (text_to_image.untrained(), *(state.net for state in started))]
     assert not any(torch.equal(one, other) for one, other in itertools.pairwise(weights))
-    left = [path.name for path in (tmp_path / "checkpoints" / "unfinished").iterdir()]
-    assert left == ["text_to_image.safetensors"]  # which ``ship`` deletes
+    left = sorted(path.stem for path in (tmp_path / "checkpoints" / "unfinished").iterdir())
+    assert left == ["text_to_image", *(f"text_to_image_{number}" for number in range(3))]  # which ``ship`` deletes
 
 
 def test_the_second_part_of_training_begins_where_the_first_one_ended():
-    weights = {name: value + 1 for name, value in pretrained.text_unet().state_dict().items()}
-    state = text_to_image.new_state(weights, seed=1)
+    trained = pretrained.text_unet()
+    trained.load_state_dict({name: value + 1 for name, value in trained.state_dict().items()})
+    state = text_to_image.new_state(trained, seed=1)
     for net in (state.net, state.ema):
-        assert all(torch.equal(value, weights[name]) for name, value in net.state_dict().items())
+        assert all(torch.equal(value, trained.state_dict()[name]) for name, value in net.state_dict().items())
+    assert state.net is not trained
 
 
 def test_the_nearest_is_found_and_its_distance_is_that_of_one_number():

@@ -37,28 +37,26 @@ from torch import Tensor, nn
 from course_lib.denoisers import NetDenoiser, signal_and_noise
 from course_lib.emoji.drawing import compose, scaled
 from course_lib.emoji.judging import judged_right, shares
-from course_lib.emoji.scenes import (
-    BACKGROUNDS,
-    COLOURS,
-    SIZES,
-    Scenes,
-    draw_scenes,
-    held_out_cells,
-    training_cells,
-)
+from course_lib.emoji.scenes import BACKGROUNDS, COLOURS, SIZES, Scenes
 from course_lib.forward import add_noise, noise_like
 from course_lib.networks.text import TextEncoder
 from course_lib.networks.vae import VAE, reconstruction_error
 from course_lib.pipeline.text_to_image import TextToImage
 from course_lib.pretrained import emoji_classifier, emoji_wholeness, text_encoder, text_to_image_vae, text_unet
-from course_lib.recipes.shared.captioned import draw_batch, draw_prompts, full_captions, red_sports_cars
+from course_lib.recipes.shared.captioned import (
+    draw_batch,
+    draw_prompts,
+    full_captions,
+    measured_scenes,
+    red_sports_cars,
+)
 from course_lib.recipes.shared.latents import SCHEDULE, LatentScenes, scenes_as_latents, times_as_often
 from course_lib.recipes.shared.muon import Muon
-from course_lib.recipes.shared.running import discard, run_training, ship
+from course_lib.recipes.shared.running import run_training, ship, train_phases
 from course_lib.recipes.shared.scores import distance_to_scenes
 from course_lib.support.batches import in_batches
 from course_lib.support.device import best_device, half_precision, on_best_device
-from course_lib.training import TrainState, denoising_loss, draw_times, warm_up_then_fall
+from course_lib.training import TrainState, denoising_loss, draw_times, trainable_copy, warm_up_then_fall
 
 DECODED, PICTURE_WEIGHT = 48, 2.0  # see finishing_loss
 BATCH_SIZE = 128
@@ -98,12 +96,15 @@ def finishing_loss(
     return off.square().mean() + PICTURE_WEIGHT * reconstruction_error(true, pictures)
 
 
-def new_state(weights: dict[str, Tensor] | None = None, seed: int = 0) -> TrainState:
-    """The U-Net before any training, or with these weights, and the optimiser that trains it."""
-    torch.manual_seed(seed)
-    net = on_best_device(text_unet())
-    if weights is not None:
-        net.load_state_dict(weights)
+def untrained() -> nn.Module:
+    """The U-Net before any training."""
+    torch.manual_seed(0)
+    return text_unet()
+
+
+def new_state(net: nn.Module, seed: int = 0) -> TrainState:
+    """A U-Net at the beginning of a phase, and the optimiser that trains it."""
+    net = on_best_device(trainable_copy(net))
     return TrainState(net, optimizer=Muon(net, ["embed_t", "stem", "head"]), seed=seed, ema_limit=EMA_LIMIT)
 
 
@@ -120,8 +121,8 @@ def times_as_often_again(scenes: Scenes) -> Tensor:
 
 
 class Phase(NamedTuple):
-    """A stretch of training, from the averaged weights of the one before: its steps, the peak of its learning rate,
-    whether it compares pictures, and how often it shows which scene.
+    """A stretch of training: its steps, the peak of its learning rate, whether it compares pictures, and how often it
+    shows which scene.
     """
 
     steps: int
@@ -145,20 +146,15 @@ def repeated(data: LatentScenes, times: Tensor) -> LatentScenes:
 
 
 def train_phase(
-    number: int, weights: dict[str, Tensor] | None, vae: VAE, encoder: TextEncoder, data: LatentScenes
+    vae: VAE, encoder: TextEncoder, data: LatentScenes, unfinished: str, phase: Phase, net: nn.Module, seed: int
 ) -> TrainState:
-    """Train one of ``PHASES`` from these weights, or from none; its number is its seed."""
-    phase, state = PHASES[number], new_state(weights, seed=number)
+    """Train one of ``PHASES`` from these weights, as ``train_phases`` asks for it."""
+    state = new_state(net, seed)
     batches = partial(draw_batch, repeated(data, phase.often(data.scenes)), size=BATCH_SIZE, full=FULL)
     learning_rate = partial(warm_up_then_fall, steps=phase.steps, peak=phase.peak)
     of_phase = partial(finishing_loss, vae, encoder) if phase.finishing else partial(loss, encoder)
-    run_training(unfinished(number), state, batches, of_phase, phase.steps, BATCH_SIZE, learning_rate)
+    run_training(unfinished, state, batches, of_phase, phase.steps, BATCH_SIZE, learning_rate)
     return state
-
-
-def unfinished(number: int) -> str:
-    """What the state of a phase is called while it is trained; ``ship`` deletes the last one's."""
-    return "text_to_image" if number == len(PHASES) - 1 else f"text_to_image_{number}"
 
 
 def to_nearest(latents: Tensor, training: Tensor) -> float:
@@ -179,8 +175,7 @@ def measure(pipe: TextToImage, data: LatentScenes) -> dict[str, str]:
     cars = in_batches(vae.to_pictures, draw_prompts(encoder, guided, ["a red sports car"] * CARS))
     judges = emoji_classifier(), emoji_wholeness()
     quality = {"red_sports_cars": json.dumps(shares(judged_right(cars, red_sports_cars(CARS), *judges)))}
-    for name, cells in (("training", training_cells()), ("held_out", held_out_cells())):
-        scenes = draw_scenes(MEASURED, torch.Generator().manual_seed(6), cells).centred()
+    for name, scenes in measured_scenes(MEASURED).items():
         real = scaled(compose(scenes))
         latents = draw_prompts(encoder, guided, full_captions(scenes))
         drawn = in_batches(vae.to_pictures, latents)
@@ -202,16 +197,11 @@ def measure(pipe: TextToImage, data: LatentScenes) -> dict[str, str]:
 
 
 def main() -> None:
-    vae, encoder, weights = text_to_image_vae(), text_encoder(), None
+    vae, encoder = text_to_image_vae(), text_encoder()
     data = scenes_as_latents(vae, SCENES, centred=True)
-    for number in range(len(PHASES)):
-        state = train_phase(number, weights, vae, encoder, data)
-        weights = state.ema.state_dict()
+    state = train_phases("text_to_image", PHASES, untrained(), partial(train_phase, vae, encoder, data))
     quality = measure(TextToImage(encoder, NetDenoiser(state.ema.eval(), SCHEDULE, "v"), vae), data)
-    steps = {"steps": " + ".join(str(phase.steps) for phase in PHASES)}
-    ship("text_to_image", "emoji/sprites_paint.webp", state, BATCH_SIZE, steps | quality)
-    for number in range(len(PHASES) - 1):
-        discard(unfinished(number))
+    ship("text_to_image", "emoji/sprites_paint.webp", state, BATCH_SIZE, quality, PHASES)
 
 
 if __name__ == "__main__":

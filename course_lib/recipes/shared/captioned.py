@@ -5,7 +5,7 @@ from torch import Tensor
 
 from course_lib.denoisers import Denoiser
 from course_lib.emoji import captions
-from course_lib.emoji.scenes import COLOURS, OBJECTS, Scenes, all_cells, draw_scenes
+from course_lib.emoji.scenes import COLOURS, OBJECTS, Scenes, all_cells, draw_scenes, held_out_cells, training_cells
 from course_lib.networks.vae import LATENT
 from course_lib.pipeline.text_to_image import STEPS, Encoder
 from course_lib.recipes.shared.latents import LatentScenes, draw
@@ -37,6 +37,12 @@ def draw_texts(scenes: Scenes, generator: torch.Generator, full: float = 0.0) ->
 def full_captions(scenes: Scenes) -> list[str]:
     """The plain full caption of each of B scenes."""
     return [captions.describe(scenes, row) for row in range(len(scenes))]
+
+
+def measured_scenes(count: int) -> dict[str, Scenes]:
+    """What text-to-image models are asked for when they are measured: scenes of "training" cells and of "held_out" ones."""
+    cells = {"training": training_cells(), "held_out": held_out_cells()}
+    return {name: draw_scenes(count, torch.Generator().manual_seed(6), some).centred() for name, some in cells.items()}
 
 
 def red_sports_cars(count: int) -> Scenes:

@@ -1,17 +1,28 @@
 """What the recipes of networks share: train with a progress bar, save every minute, go on after an interruption."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
+from torch import nn
 
 from course_lib.pretrained import save_weights
 from course_lib.support.files import checksums, data_folder
 from course_lib.training import TrainState, load_checkpoint, save_checkpoint, train, with_progress
 
 SAVE_EVERY = 60.0  # seconds
+
+
+class Phase(Protocol):
+    """A stretch of training of so many steps."""
+
+    @property
+    def steps(self) -> int: ...
+
+
+P = TypeVar("P", bound=Phase)
 
 
 def run_training(
@@ -40,16 +51,34 @@ def run_training(
     save_checkpoint(state, unfinished)
 
 
-def ship(name: str, data: str, state: TrainState, batch_size: int, quality: dict[str, str]) -> None:
-    """Write the averaged network with where it comes from and how good it is; its unfinished state is then deleted.
+def train_phases(
+    name: str, phases: Sequence[P], net: nn.Module, train_phase: Callable[[str, P, nn.Module, int], TrainState]
+) -> TrainState:
+    """Train one phase after the other, each from the averaged weights of the one before, the first one from ``net``.
 
-    Where it comes from: recipe, seed, amount of training, the data's checksum, torch's version.
+    Args:
+        train_phase: train_phase(unfinished, phase, net, seed), where ``unfinished`` is the name of the state that
+            ``run_training`` keeps meanwhile, and the seed is the phase's number.
+    """
+    for seed, (unfinished, phase) in enumerate(zip(_unfinished_names(name, phases), phases, strict=True)):
+        state = train_phase(unfinished, phase, net, seed)
+        net = state.ema
+    return state
+
+
+def ship(
+    name: str, data: str, state: TrainState, batch_size: int, quality: dict[str, str], phases: Sequence[Phase] = ()
+) -> None:
+    """Write the averaged network with where it comes from and how good it is; what was kept unfinished is then deleted.
+
+    Where it comes from: recipe, seed, amount of training (of each phase, if there were several), the data's checksum,
+    torch's version.
     """
     print(quality)
     provenance = {
         "recipe": f"python -m course_lib.recipes.{name}",
         "seed": str(state.seed),
-        "steps": str(state.step),
+        "steps": " + ".join(str(phase.steps) for phase in phases) or str(state.step),
         "batch_size": str(batch_size),
         "parameters": str(sum(p.numel() for p in state.net.parameters())),
         "data": data,
@@ -57,12 +86,18 @@ def ship(name: str, data: str, state: TrainState, batch_size: int, quality: dict
         "torch": torch.__version__,
     }
     save_weights(state.ema, name, provenance | quality)
-    discard(name)
+    for unfinished in _unfinished_names(name, phases):
+        discard(unfinished)
 
 
 def discard(name: str) -> None:
     """Delete the unfinished state of a training that has served its purpose."""
     _unfinished(name).unlink(missing_ok=True)
+
+
+def _unfinished_names(name: str, phases: Sequence[Phase]) -> list[str]:
+    """Of the states of a recipe's phases; the last one, or the only one, has the recipe's own name."""
+    return [*(f"{name}_{number}" for number in range(len(phases) - 1)), name]
 
 
 def _unfinished(name: str) -> Path:
