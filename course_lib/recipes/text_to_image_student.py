@@ -18,6 +18,9 @@ right as often as 99.1 % of the teacher, that of four as 97.2 %. So in the third
 walk of the student that learns from it, whose captions are drawn as in the second. Then it was 98.2 % in held-out cells,
 99.7 % in seen ones, and 98.5 % of the cars.
 
+A specialist gains nothing: the student of four steps alone, trained 300 steps further with the one of eight as its teacher
+and on its own walks, has object and colour right in 97.0 and 95.5 % (seen, held out), the shared one in 96.8 and 95.6 %.
+
 A peak of 3e-3 was too much: the loss was higher after 400 steps than after 100, where with 2e-3 it fell. Distribution
 matching (Yin et al. 2024, *Improved Distribution Matching Distillation for Fast Image Synthesis*), 150 rounds of 64 from
 students halved for 20 minutes, left adherence in one step where it was, at 89 % of 120, and brought two red sports cars
