@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from course_lib.classroom.chance import moved_by
 from course_lib.classroom.guarding import (
     STUBS_LINE,
     AnswerStopped,
@@ -23,6 +25,7 @@ from course_lib.classroom.guarding import (
 )
 
 ROUNDS, FEWEST = 20, 3  # so often a bug hunt's test is tried, and so often at least
+AGAIN = 5  # tries more, to see whether a verdict was chance
 PATIENCE = 5.0  # seconds for the rounds above the fewest
 
 
@@ -80,8 +83,19 @@ class Exercise:
     def findings(self, answer: Callable) -> str | None:
         """What is wrong with an answer, in a sentence or two; None if nothing is."""
         guarded = Guarded(answer, self.solution, self.forbidden, self.changes)
+        return self.findings_of(partial(self._outcome, guarded), guarded.remark)
+
+    def findings_of(
+        self, outcome: Callable[[Trial], Tensor], remark: Callable[[], str | None] = lambda: None
+    ) -> str | None:
+        """As ``findings``, of an answer that need not run in this process.
+
+        Args:
+            outcome: what a trial makes of the answer, an error if it makes nothing.
+            remark: what the answer's last call shows if the answer is none of the usual mistakes.
+        """
         for number, trial in enumerate(self.trials):
-            got = self._outcome(trial, guarded)
+            got = outcome(trial)
             if trial.agrees(got, self.solution):
                 continue
             for mistake in self.mistakes:
@@ -90,11 +104,11 @@ class Exercise:
                     passed = all(each.agrees(_result(each, mistake), self.solution) for each in self.trials[:number])
                     if passed and trial.agrees(got, mistake):
                         return inspect.getdoc(mistake)
-            remark = guarded.remark() if got.isfinite().all() else None
-            return f"{trial.says} {remark or example_of(got, _result(trial, self.solution))}".rstrip()
+            remarked = remark() if got.isfinite().all() else None
+            return f"{trial.says} {remarked or example_of(got, _result(trial, self.solution))}".rstrip()
         return None
 
-    def _outcome(self, trial: Trial, guarded: Guarded) -> Tensor:
+    def _outcome(self, guarded: Guarded, trial: Trial) -> Tensor:
         """What a trial makes of an answer; what it cannot work with is the answer's fault if the solution's result will do."""
         try:
             return trial.run(guarded)
@@ -133,29 +147,33 @@ class BugHunt:
 
     def findings(self, answer: Callable) -> str | None:
         """What is wrong with a test; None if it tells right from wrong, again and again."""
+        return self.findings_of(partial(self._try, answer))
+
+    def findings_of(self, attempt: Callable[[Callable], "Attempt"]) -> str | None:
+        """As ``findings``, of a test that need not run in this process: ``attempt`` hands a version to it."""
         began = time.monotonic()
         for turn in range(ROUNDS):
             if turn >= FEWEST and time.monotonic() - began > PATIENCE:
                 break
             for version in self.correct:
-                problem = self._refused(answer, version)
+                problem = self._refused(attempt, version)
                 if problem is not None:
                     return problem
-            problem = self._caught(answer)
+            problem = self._caught(attempt)
             if problem is not None:
                 return problem
         return None
 
-    def _refused(self, answer: Callable, version: Callable) -> str | None:
+    def _refused(self, attempt: Callable[[Callable], "Attempt"], version: Callable) -> str | None:
         """What is wrong with a test that does not let a correct version pass; None if it does."""
-        tried = self._try(answer, version)
-        if tried.error is None:
+        tried = attempt(version)
+        if tried.end == "passed":
             return None
-        if not isinstance(tried.error, AssertionError):
+        if tried.end != "refused":
             return f"Your test stops with {tried.said} although the version that it is handed is correct."
         if not tried.called:
             return self._never_called()
-        if any(self._try(answer, version).error is None for _ in range(5)):
+        if any(attempt(version).end == "passed" for _ in range(AGAIN)):
             return (
                 f"Your test refuses a correct version now and then, by chance ({tried.said}). "
                 "Take more numbers, or leave more room."
@@ -163,24 +181,24 @@ class BugHunt:
         advice = inspect.getdoc(version) or "Which values would be right?"
         return f"Your test refuses a correct version too ({tried.said}). {advice}"
 
-    def _caught(self, answer: Callable) -> str | None:
+    def _caught(self, attempt: Callable[[Callable], "Attempt"]) -> str | None:
         """What is wrong with a test that does not catch the bug; None if it does."""
-        tried = self._try(answer, self.broken)
-        if isinstance(tried.error, AssertionError):
+        tried = attempt(self.broken)
+        if tried.end == "refused":
             return None
-        if tried.error is not None:
+        if tried.end == "stopped":
             return (
                 f"With the broken version your test does not reach an assertion: it stops with {tried.said}. "
                 "Let an `assert` say what is wrong."
             )
         if not tried.called:
             return self._never_called()
-        if tried.returned is not None:
+        if tried.returned:
             return (
                 "Your test lets the broken version pass: it returns what it found, where an `assert` that fails should "
                 "stop it."
             )
-        if any(isinstance(self._try(answer, self.broken).error, AssertionError) for _ in range(5)):
+        if any(attempt(self.broken).end == "refused" for _ in range(AGAIN)):
             return "Your test lets the broken version pass now and then. On which input does the bug always show?"
         return (
             "Your test lets the broken version pass: no `assert` stops it. On which input does the bug show, "
@@ -194,38 +212,52 @@ class BugHunt:
         """The name under which a test is handed the versions."""
         return next(iter(inspect.signature(self.solution).parameters))
 
-    def _try(self, answer: Callable, version: Callable) -> "_Tried":
-        """Hand a version to a test, under a name that does not give away which one it is."""
-        calls = []
-
-        def handed(*arguments: Any, **named: Any) -> Any:
-            calls.append(version)
-            return version(*arguments, **named)
-
-        try:
-            returned = Watched(answer, (self.solution, *self.forbidden))(handed)
-        except AnswerStopped as stopped:
-            said = describe(stopped.error)
-            if STUBS_LINE in said:
-                raise
-            said = said.replace(f"{version.__name__}()", f"{self._handed()}()")
-            return _Tried(bool(calls), error=stopped.error, said=said)
-        return _Tried(bool(calls), returned=returned)
+    def _try(self, answer: Callable, version: Callable) -> "Attempt":
+        return attempt(answer, version, (self.solution, *self.forbidden), self._handed())
 
 
 @dataclass(frozen=True)
-class _Tried:
-    """What a test did with a version: whether it called it, what it returned, or the error and how it reads."""
+class Attempt:
+    """What a test did with a version: whether it called it, whether it returned something, and how it ended.
+
+    Args:
+        end: "passed", "refused" if an assertion failed, or "stopped" by another error.
+        said: how the error reads.
+    """
 
     called: bool
-    returned: Any = None
-    error: BaseException | None = None
+    end: Literal["passed", "refused", "stopped"]
+    returned: bool = False
     said: str = ""
 
 
-@functools.cache
+def attempt(answer: Callable, version: Callable, forbidden: tuple[Callable, ...], name: str) -> Attempt:
+    """Hand a version to a test, under a name that does not give away which one it is."""
+    calls = []
+
+    def handed(*arguments: Any, **named: Any) -> Any:
+        calls.append(version)
+        return version(*arguments, **named)
+
+    try:
+        returned = Watched(answer, forbidden)(handed)
+    except AnswerStopped as stopped:
+        said = describe(stopped.error)
+        if STUBS_LINE in said:
+            raise
+        said = said.replace(f"{version.__name__}()", f"{name}()")
+        return Attempt(bool(calls), "refused" if isinstance(stopped.error, AssertionError) else "stopped", said=said)
+    return Attempt(bool(calls), "passed", returned is not None)
+
+
 def _result(trial: Trial, function: Callable) -> Tensor:
-    """What comes of one of the course's own functions, computed once and with random numbers of its own."""
+    """What comes of one of the course's own functions, computed once for its numbers."""
+    return _computed(trial, function, moved_by())
+
+
+@functools.cache
+def _computed(trial: Trial, function: Callable, moved: int) -> Tensor:
+    """As ``_result``, and with random numbers of its own."""
     with torch.random.fork_rng(devices=()):
         torch.default_generator.manual_seed(1)  # an answer's begin with another seed
         return trial.run(function)

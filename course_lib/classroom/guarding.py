@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,19 +85,23 @@ class Watched:
 INSTEAD = {Tensor: "make a new tensor instead", list: "make a new list instead"}
 
 
-class Guarded(Watched):
-    """The learner's function, called on copies; damage to them, and a result of the wrong kind, become a finding."""
+class Unchanging(Watched):
+    """The learner's function, whose damage to an argument becomes a finding.
+
+    Args:
+        names: of the arguments.
+        changes: which one it is meant to change, by position.
+    """
 
     def __init__(
-        self, function: Callable, solution: Callable, forbidden: tuple[Callable, ...], changes: int | None
+        self, function: Callable, forbidden: tuple[Callable, ...], names: list[str], changes: int | None
     ) -> None:
-        super().__init__(function, (solution, *forbidden))
-        self.solution, self.changes, self.names = solution, changes, list(inspect.signature(solution).parameters)
+        super().__init__(function, forbidden)
+        self.names, self.changes = names, changes
         self.last_call: tuple[Any, ...] = ()
-        self.returned = self.expected = None
+        self.returned = None
 
     def __call__(self, *arguments: Any) -> Any:
-        self.expected = self.solution(*_copy(arguments))
         self.last_call = _copy(arguments)
         self.returned = super().__call__(*arguments)
         for position, (old, new) in enumerate(zip(self.last_call, arguments, strict=True)):
@@ -105,12 +110,27 @@ class Guarded(Watched):
                 raise WrongAnswerError(
                     f"Your function changes its argument {self.names[position]} in place: {instead}."
                 )
-        require_kind(self.returned, self.expected)
         return self.returned
+
+
+class Guarded(Unchanging):
+    """The learner's function beside the solution: a result of the wrong kind becomes a finding, too."""
+
+    def __init__(
+        self, function: Callable, solution: Callable, forbidden: tuple[Callable, ...], changes: int | None
+    ) -> None:
+        super().__init__(function, (solution, *forbidden), argument_names(solution), changes)
+        self.solution, self.expected = solution, None
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.expected = self.solution(*_copy(arguments))
+        returned = super().__call__(*arguments)
+        require_kind(returned, self.expected)
+        return returned
 
     def remark(self) -> str | None:
         """What the last call shows of an answer that is none of the usual mistakes: noise of its own, an unused argument."""
-        solution, answer = self.solution, super().__call__
+        solution, answer = self.solution, partial(Watched.__call__, self)  # which leaves the last call as it was
         with suppress(Exception):
             if self._alike(solution, self.last_call) and not self._alike(answer, self.last_call):
                 handed = {name for name, value in zip(self.names, self.last_call, strict=False) if value is not None}
@@ -130,6 +150,10 @@ class Guarded(Watched):
     def _alike(self, function: Callable, arguments: Iterable[Any]) -> bool:
         """Whether a function gives the same for these arguments as for those of the last call."""
         return _same(function(*_copy(self.last_call)), function(*_copy(tuple(arguments))))
+
+
+def argument_names(function: Callable) -> list[str]:
+    return list(inspect.signature(function).parameters)
 
 
 def require_kind(result: Any, expected: Any) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from course_lib import forward
+from course_lib.classroom.chance import seeded
 from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.schedules import NoiseSchedule
 
@@ -61,7 +62,7 @@ def _one_pixel(step):
 
 
 def _many_pixels(step):
-    x_prev, eps = torch.randn(2, 4, 1, 6, 6, generator=torch.Generator().manual_seed(1))  # (B, C, H, W) each
+    x_prev, eps = torch.randn(2, 4, 1, 6, 6, generator=seeded(1))  # (B, C, H, W) each
     in_float32 = joined(step(x_prev, beta, eps) for beta in (0.0, 0.01, 0.3, 1.0))
     return torch.cat([in_float32.double(), step(x_prev.double(), 0.1, eps.double()).flatten()])
 
@@ -370,22 +371,22 @@ def jump_along_columns(schedule, x_0, t, eps):
 
 def _square_pictures(jump):
     # As many pictures as columns: factors along the wrong axis raise no error, and must show.
-    x_0, eps = torch.randn(2, 8, 1, 8, 8, generator=torch.Generator().manual_seed(3))  # (B, C, H, W) each
+    x_0, eps = torch.randn(2, 8, 1, 8, 8, generator=seeded(3))  # (B, C, H, W) each
     return jump(NoiseSchedule.linear(), x_0, torch.arange(50, 850, 100), eps)
 
 
 def _oblong_pictures(jump):
-    x_0, eps = torch.randn(2, 3, 3, 4, 8, generator=torch.Generator().manual_seed(4))  # (B, C, H, W) each
+    x_0, eps = torch.randn(2, 3, 3, 4, 8, generator=seeded(4))  # (B, C, H, W) each
     return jump(NoiseSchedule.cosine(), x_0, torch.tensor([10, 500, 990]), eps)
 
 
 def _first_and_last_time(jump):
-    x_0, eps = torch.randn(2, 2, 1, 4, 4, generator=torch.Generator().manual_seed(5))  # (B, C, H, W) each
+    x_0, eps = torch.randn(2, 2, 1, 4, 4, generator=seeded(5))  # (B, C, H, W) each
     return jump(NoiseSchedule.linear(), x_0, torch.tensor([0, 1000]), eps)
 
 
 def _one_picture(jump):
-    x_0, eps = torch.randn(2, 1, 1, 4, 6, generator=torch.Generator().manual_seed(6))  # (B, C, H, W) each
+    x_0, eps = torch.randn(2, 1, 1, 4, 6, generator=seeded(6))  # (B, C, H, W) each
     return joined(jump(NoiseSchedule.linear(), x_0, torch.tensor([t]), eps) for t in (100, 400))
 
 

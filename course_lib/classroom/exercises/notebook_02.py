@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib import training
+from course_lib.classroom.chance import seeded
 from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.classroom.guarding import WrongAnswerError
 from course_lib.denoisers import NetDenoiser
@@ -105,14 +106,14 @@ class _Wavy(nn.Module):
 
 def _value(loss):
     # As many pictures as columns: factors along the wrong axis raise no error, and must show.
-    x_0, eps = torch.randn(2, 4, 1, 4, 4, generator=torch.Generator().manual_seed(1))  # (B, C, H, W) each
+    x_0, eps = torch.randn(2, 4, 1, 4, 4, generator=seeded(1))  # (B, C, H, W) each
     return loss(_Wavy(), NoiseSchedule.linear(), x_0, torch.tensor([1, 200, 600, 1000]), eps).detach()
 
 
 def _gradient(loss):
     """Whether a gradient leads to the network, and which one: (2,)."""
     net = _Wavy()
-    x_0, eps = torch.randn(2, 4, 1, 4, 4, generator=torch.Generator().manual_seed(1))  # (B, C, H, W) each
+    x_0, eps = torch.randn(2, 4, 1, 4, 4, generator=seeded(1))  # (B, C, H, W) each
     value = loss(net, NoiseSchedule.linear(), x_0, torch.tensor([1, 200, 600, 1000]), eps)
     try:
         (slope,) = torch.autograd.grad(value, net.factor)
@@ -122,7 +123,7 @@ def _gradient(loss):
 
 
 def _other_batches(loss):
-    x_0, eps = torch.randn(2, 5, 3, 4, 6, generator=torch.Generator().manual_seed(2))  # (B, C, H, W) each
+    x_0, eps = torch.randn(2, 5, 3, 4, 6, generator=seeded(2))  # (B, C, H, W) each
     colour = loss(_Wavy(), NoiseSchedule.cosine(), x_0, torch.tensor([30, 250, 500, 750, 990]), eps)
     single = loss(_Wavy(), NoiseSchedule.linear(), x_0[:1], torch.tensor([400]), eps[:1])
     return torch.stack([colour, single]).detach()
@@ -331,7 +332,7 @@ class _Training:
         first, second = self.net[0].parameters(), self.net[2].parameters()
         self.optimizer = torch.optim.SGD([{"params": first}, {"params": second}], lr=0.5, momentum=0.5)
         self.optimizer.register_step_pre_hook(self.before_step)
-        self.batches = torch.randn(6, 4, 2, generator=torch.Generator().manual_seed(4))  # (steps, B, 2)
+        self.batches = torch.randn(6, 4, 2, generator=seeded(4))  # (steps, B, 2)
         self.reported: list[Tensor] = []
         self.begun = 0
 
@@ -665,17 +666,17 @@ def rotated_along_columns(schedule, x_t, t, v):
 
 def _rotated_back(invert):
     # As many pictures as columns: factors along the wrong axis raise no error, and must show.
-    x_t, v = torch.randn(2, 5, 1, 4, 5, generator=torch.Generator().manual_seed(7))  # (B, C, H, W) each
+    x_t, v = torch.randn(2, 5, 1, 4, 5, generator=seeded(7))  # (B, C, H, W) each
     return invert(NoiseSchedule.cosine(), x_t, torch.tensor([1, 100, 300, 700, 1000]), v)
 
 
 def _rotated_back_in_colour(invert):
-    x_t, v = torch.randn(2, 4, 3, 5, 2, generator=torch.Generator().manual_seed(8))  # (B, C, H, W) each
+    x_t, v = torch.randn(2, 4, 3, 5, 2, generator=seeded(8))  # (B, C, H, W) each
     return invert(NoiseSchedule.linear(), x_t, torch.tensor([20, 300, 500, 1000]), v)
 
 
 def _rotated_back_alone(invert):
-    x_t, v = torch.randn(2, 1, 1, 4, 6, generator=torch.Generator().manual_seed(9))  # (B, C, H, W) each
+    x_t, v = torch.randn(2, 1, 1, 4, 6, generator=seeded(9))  # (B, C, H, W) each
     return invert(NoiseSchedule.cosine(), x_t, torch.tensor([450]), v)
 
 
@@ -791,7 +792,7 @@ def _batch_by_batch(drop):
     Both spreads are divided by what they are when each label is dropped or kept by a toss of its own.
     """
     trousers = torch.ones(200, dtype=torch.int64)
-    dropped = torch.stack([drop(trousers, 10, 0.5, torch.Generator().manual_seed(k)) for k in range(400)])  # (400, 200)
+    dropped = torch.stack([drop(trousers, 10, 0.5, seeded(k)) for k in range(400)])  # (400, 200)
     gone = (dropped == 10).double()
     by_batch, by_place = gone.mean(dim=1), gone.mean(dim=0)  # (400,), (200,)
     spreads = by_batch.std() * (200 / 0.25) ** 0.5, by_place.std() * (400 / 0.25) ** 0.5
@@ -800,24 +801,24 @@ def _batch_by_batch(drop):
 
 
 def _neighbours_alike(drop):
-    gone = drop(torch.ones(20_000, dtype=torch.int64), 10, 0.5, torch.Generator().manual_seed(6)) == 10  # (20000,)
+    gone = drop(torch.ones(20_000, dtype=torch.int64), 10, 0.5, seeded(6)) == 10  # (20000,)
     return (gone[1:] == gone[:-1]).double().mean().reshape(1)
 
 
 def _shares_dropped(drop):
-    generator, labels = torch.Generator().manual_seed(1), torch.arange(20_000) % 10
+    generator, labels = seeded(1), torch.arange(20_000) % 10
     dropped = torch.stack([drop(labels, 10, p, generator) for p in (0.1, 0.33, 0.875)])  # (3, 20000)
     return (dropped == 10).double().mean(dim=1)  # (3,)
 
 
 def _changed_otherwise(drop):
     labels = torch.arange(2_000) % 10  # (2000,)
-    dropped = drop(labels, 10, 0.3, torch.Generator().manual_seed(2))  # (2000,)
+    dropped = drop(labels, 10, 0.3, seeded(2))  # (2000,)
     return (dropped != labels)[dropped != 10].double().sum().reshape(1)
 
 
 def _all_or_none(drop):
-    labels, generator = torch.arange(50) % 10, torch.Generator().manual_seed(4)
+    labels, generator = torch.arange(50) % 10, seeded(4)
     return joined(
         drop(some, null_class, p, generator)
         for some in (labels, labels[:1], torch.arange(50).flip(0) // 5)
@@ -828,9 +829,9 @@ def _all_or_none(drop):
 
 def _draws_from_generator(drop):
     """1 where all is well, shape (3,): the same seed drops the same labels, a second call and another seed drop others."""
-    labels, generator = torch.arange(1_000) % 10, torch.Generator().manual_seed(5)
+    labels, generator = torch.arange(1_000) % 10, seeded(5)
     first, second = (drop(labels, 10, 0.5, generator) for _ in range(2))
-    again, other = (drop(labels, 10, 0.5, torch.Generator().manual_seed(seed)) for seed in (5, 6))
+    again, other = (drop(labels, 10, 0.5, seeded(seed)) for seed in (5, 6))
     well = torch.equal(first, again), not torch.equal(first, second), not torch.equal(first, other)
     return torch.tensor([float(each) for each in well])
 
@@ -970,19 +971,19 @@ def picture_along_columns(schedule, x_t, t, eps):
 
 def _recovered(invert):
     # As many pictures as columns: factors along the wrong axis raise no error, and must show.
-    x_0, eps = torch.randn(2, 6, 1, 4, 6, generator=torch.Generator().manual_seed(6))  # (B, C, H, W) each
+    x_0, eps = torch.randn(2, 6, 1, 4, 6, generator=seeded(6))  # (B, C, H, W) each
     t = torch.tensor([1, 100, 250, 400, 600, 700])  # (B,)
     return invert(NoiseSchedule.linear(), add_noise(NoiseSchedule.linear(), x_0, t, eps), t, eps)
 
 
 def _recovered_in_colour(invert):
-    x_0, eps = torch.randn(2, 4, 3, 5, 2, generator=torch.Generator().manual_seed(8))  # (B, C, H, W) each
+    x_0, eps = torch.randn(2, 4, 3, 5, 2, generator=seeded(8))  # (B, C, H, W) each
     t = torch.tensor([20, 300, 500, 800])  # (B,)
     return invert(NoiseSchedule.cosine(), add_noise(NoiseSchedule.cosine(), x_0, t, eps), t, eps)
 
 
 def _recovered_alone(invert):
-    x_0, eps = torch.randn(2, 1, 1, 4, 6, generator=torch.Generator().manual_seed(9))  # (B, C, H, W) each
+    x_0, eps = torch.randn(2, 1, 1, 4, 6, generator=seeded(9))  # (B, C, H, W) each
     t = torch.tensor([450])  # (B,)
     return invert(NoiseSchedule.linear(), add_noise(NoiseSchedule.linear(), x_0, t, eps), t, eps)
 
@@ -1351,18 +1352,18 @@ class _Parts(nn.Module):
 
 
 def _through_block(apply):
-    x, emb = torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(6)), torch.linspace(-2, 2, 12)
+    x, emb = torch.randn(2, 8, 4, 4, generator=seeded(6)), torch.linspace(-2, 2, 12)
     return apply(_Parts(8, 8), x, emb.reshape(2, 6))
 
 
 def _through_a_wider_block(apply):
-    x, emb = torch.randn(3, 8, 2, 5, generator=torch.Generator().manual_seed(7)), torch.linspace(-1, 3, 18)
+    x, emb = torch.randn(3, 8, 2, 5, generator=seeded(7)), torch.linspace(-1, 3, 18)
     return apply(_Parts(8, 16), x, emb.reshape(3, 6))
 
 
 def _through_a_block_that_hands_on(apply):
     """The shortcut of most blocks hands on x itself: changing what it gives in place would change x."""
-    x, emb = torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(8)), torch.linspace(-1, 1, 12)
+    x, emb = torch.randn(2, 8, 3, 3, generator=seeded(8)), torch.linspace(-1, 1, 12)
     return apply(_Parts(8, 8, projects=False), x, emb.reshape(2, 6))
 
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from course_lib import sampling
-from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
-from course_lib.classroom.exercises.chance import (
+from course_lib.classroom.chance import (
     each_its_own,
     moves_on,
     needs_no_generator,
@@ -17,6 +16,7 @@ from course_lib.classroom.exercises.chance import (
     seeded,
     shape_of_noise,
 )
+from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.denoisers import Denoiser, GaussianDenoiser, Prediction
 from course_lib.forward import add_noise, noise_like
 from course_lib.sampling import Rule, Step

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
-from course_lib.classroom.exercises.chance import (
+from course_lib.classroom.chance import (
     each_its_own,
     moves_on,
     needs_no_generator,
@@ -15,6 +14,7 @@ from course_lib.classroom.exercises.chance import (
     seeded,
     shape_of_noise,
 )
+from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.denoisers import GaussianDenoiser
 from course_lib.forward import noise_like
 from course_lib.networks import vae as vae_network

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_lib.classroom.chance import seeded
 from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.classroom.guarding import WrongAnswerError
 from course_lib.denoisers import GaussianDenoiser, Prediction, signal_and_noise
@@ -91,7 +92,7 @@ def attend_and_add(q, k, v):
 
 
 def _heard(attend, positions: int, words: int, size: int) -> Tensor:
-    generator = torch.Generator().manual_seed(51)
+    generator = seeded(51)
     q = torch.randn(positions, size, generator=generator)
     return attend(q, *(torch.randn(words, size, generator=generator) for _ in range(2)))
 
@@ -205,7 +206,7 @@ def _masked(masked, positions: int, lengths: list[int], shift: float = 0.0) -> T
 
     NaN becomes -1, which can be compared: over the positions, the softmax of padding is NaN.
     """
-    scores = torch.randn(len(lengths), positions, max(lengths) + 1, generator=torch.Generator().manual_seed(52))
+    scores = torch.randn(len(lengths), positions, max(lengths) + 1, generator=seeded(52))
     known = torch.arange(max(lengths) + 1) < torch.tensor(lengths)[:, None]  # (B, L)
     return masked(scores + shift, known).nan_to_num(nan=-1.0)
 
@@ -219,7 +220,7 @@ def _masked_in_other_sizes(masked) -> Tensor:
 
 def _masked_slopes(masked) -> Tensor:
     """By the scores, of a mixture of all weights."""
-    scores = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(29)).requires_grad_()
+    scores = torch.randn(2, 3, 4, generator=seeded(29)).requires_grad_()
     weights = masked(scores, torch.arange(4) < torch.tensor([4, 2])[:, None])
     return _slopes((weights * torch.linspace(-1, 1, 24).view(2, 3, 4)).sum(), (scores,))
 
@@ -397,7 +398,7 @@ def embedded_with_places_detached(ids, words, places):
 
 
 def _tables(known: int, longest: int, size: int) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(51)
+    generator = seeded(51)
     return torch.randn(known, size, generator=generator), torch.randn(longest, size, generator=generator)
 
 
@@ -727,7 +728,7 @@ def _heard_by_tokens(
     words: int = 7,
 ):
     """Layers, so many tokens for each of the texts, so many words each, and which of them are known."""
-    generator = torch.Generator().manual_seed(53)
+    generator = seeded(53)
     known = torch.arange(words) < torch.tensor(lengths)[:, None]
     asking = scale * torch.randn(len(lengths), tokens, size, generator=generator)
     heard = torch.randn(len(lengths), words, word_size, generator=generator)
@@ -922,7 +923,7 @@ def clip_loss_pictures_detached(pictures, texts, scale):
 
 def _pairs(count: int, size: int) -> Tensor:
     """Pictures and texts of length 1, (2, count, size)."""
-    return F.normalize(torch.randn(2, count, size, generator=torch.Generator().manual_seed(53)), dim=-1)
+    return F.normalize(torch.randn(2, count, size, generator=seeded(53)), dim=-1)
 
 
 def _loss_in_other_sizes(loss) -> Tensor:
@@ -1126,7 +1127,7 @@ OTHERS = (*("a white apple", "a blue car"), *("an apple on red", "a sports car")
 
 def _loss_of_captions(loss, net: nn.Module | None = None, captions=CAPTIONS) -> Tensor:
     # As many latents as columns: factors along the wrong axis raise no error, and must show.
-    z_0, eps = torch.randn(2, 4, 4, 4, 4, generator=torch.Generator().manual_seed(57))  # (B, C, H, W) each
+    z_0, eps = torch.randn(2, 4, 4, 4, 4, generator=seeded(57))  # (B, C, H, W) each
     t = torch.tensor([1, 200, 600, 1000])
     return loss(net or _WavyReader(), copy.deepcopy(_parts()[0]), NoiseSchedule.cosine(), z_0, list(captions), t, eps)
 
@@ -1153,7 +1154,7 @@ def _gradient_of_caption_loss(loss) -> Tensor:
 
 
 def _loss_of_other_batches(loss) -> Tensor:
-    z_0, eps = torch.randn(2, 2, 4, 6, 3, generator=torch.Generator().manual_seed(58))  # (B, C, H, W) each
+    z_0, eps = torch.randn(2, 2, 4, 6, 3, generator=seeded(58))  # (B, C, H, W) each
     net, encoder, t = _WavyReader(), copy.deepcopy(_parts()[0]), torch.tensor([950, 30])
     two = loss(net, encoder, NoiseSchedule.linear(), z_0, ["a blue apple", "a red car on white"], t, eps)
     one = loss(net, encoder, NoiseSchedule.linear(), z_0[:1], ["a car"], t[:1], eps[:1])
@@ -1350,7 +1351,7 @@ PROMPTS = ("a red sports car", "an apple", "a blue car on white")
 
 
 def _drawn(draw, prompts=PROMPTS, times=(1000, 600, 200, 0), seed: int = 55) -> Tensor:
-    noise = torch.randn(len(prompts), 4, 16, 16, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(len(prompts), 4, 16, 16, generator=seeded(seed))
     return draw(list(prompts), *copy.deepcopy(_parts()), noise, list(times))
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from course_lib.classroom.chance import seeded
 from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.denoisers import Prediction, signal_and_noise
 from course_lib.guidance import Guided
@@ -102,7 +103,7 @@ def _neither_nor(drop) -> Tensor:
     In order: another length of the list, another's caption, part of its own, some other text, no text.
     """
     captions = _captions(200)
-    after = drop(list(captions), 0.5, torch.Generator().manual_seed(62))
+    after = drop(list(captions), 0.5, seeded(62))
     texts = [(new, old) for new, old in zip(after, captions, strict=False) if isinstance(new, str)]
     strange = [(new, old) for new, old in texts if new not in ("", old)]
     parts = [set() < set(new.split()) < set(old.split()) for new, old in strange if new not in captions]
@@ -118,7 +119,7 @@ def _neither_nor(drop) -> Tensor:
 
 def _in_the_same_places(drop) -> Tensor:
     """1 if twenty batches in a row, drawn with one generator, lose their captions in the same places."""
-    generator = torch.Generator().manual_seed(63)
+    generator = seeded(63)
     first, *others = (_gone(drop, 40, 0.5, generator) for _ in range(20))
     return torch.tensor(float(all(torch.equal(first, other) for other in others)))
 
@@ -127,7 +128,7 @@ def _without_the_seed(drop) -> Tensor:
     """1 if the same seed gives others, or another seed gives the same."""
 
     def twenty(seed):
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded(seed)
         return torch.stack([_gone(drop, 40, 0.5, generator) for _ in range(20)])
 
     again, another = torch.equal(twenty(64), twenty(64)), torch.equal(twenty(64), twenty(65))
@@ -136,7 +137,7 @@ def _without_the_seed(drop) -> Tensor:
 
 def _shares_of_batches(drop) -> Tensor:
     """Of 500 batches of 8 captions, dropped at 0.35, the shares in which what the comments say is true."""
-    generator = torch.Generator().manual_seed(66)
+    generator = seeded(66)
     gone = torch.stack([_gone(drop, 8, 0.35, generator) for _ in range(500)])  # (500, 8)
     count = gone.sum(dim=1)
     told = torch.stack(
@@ -153,7 +154,7 @@ def _shares_of_batches(drop) -> Tensor:
 
 def _shares(drop) -> Tensor:
     """The share of 4,800 captions that is gone, 16 to a batch, at several probabilities."""
-    generator = torch.Generator().manual_seed(67)
+    generator = seeded(67)
     return torch.stack(
         [
             torch.stack([_gone(drop, 16, probability, generator) for _ in range(300)]).mean()
@@ -257,7 +258,7 @@ def guide_by_weighted_mean(eps_uncond, eps_cond, w):
 
 
 def _guided(guided, scales, *shape: int) -> Tensor:
-    predictions = torch.randn(2, *shape, generator=torch.Generator().manual_seed(61))
+    predictions = torch.randn(2, *shape, generator=seeded(61))
     return joined(guided(*predictions, w) for w in scales)
 
 
@@ -375,7 +376,7 @@ class _Curved(nn.Module):
 
 def _asked(guided, count: int, t: int, w: float) -> tuple[Tensor, int]:
     """Guided eps of so many latents, and how often the denoiser was called for it."""
-    generator = torch.Generator().manual_seed(63)
+    generator = seeded(63)
     denoiser = _Curved()
     x_t = torch.randn(count, 4, 2, 3, generator=generator)
     cond, uncond = (torch.randn(count, 5, 2, generator=generator) + 0.5 for _ in range(2))

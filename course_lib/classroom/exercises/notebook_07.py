@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from course_lib import distillation
+from course_lib.classroom.chance import seeded
 from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.classroom.guarding import WrongAnswerError
 from course_lib.denoisers import GaussianDenoiser, IdealDenoiser, Prediction, signal_and_noise
@@ -89,7 +90,7 @@ def target_of_squares(schedule, x_t, t, x_s, s):
 
 
 def _targets(target, schedule, shape, steps) -> Tensor:
-    generator = torch.Generator().manual_seed(71)
+    generator = seeded(71)
     return joined(target(schedule, *_between(generator, shape, t, s)) for t, s in steps)
 
 
@@ -99,7 +100,7 @@ def _between(generator, shape, t, s) -> tuple:
 
 
 def _rows(target) -> Tensor:
-    generator = torch.Generator().manual_seed(72)
+    generator = seeded(72)
     t, s = torch.tensor([1000, 750, 30]), torch.tensor([500, 0, 10])
     return target(_COSINE, *_between(generator, (3, 2, 4, 4), t, s))
 
@@ -261,7 +262,7 @@ _STEPS = torch.tensor([[1000, 750, 500], [500, 250, 0], [250, 187, 125], [125, 6
 def _loss(loss, schedule=_COSINE, times=_STEPS, shape=(2,)) -> tuple[Tensor, Tensor, Tensor]:
     """The loss of a student, and its gradients on the student's weight and on the teacher's (0 for none)."""
     student, teacher = _Shifted(0.5, 1.2, schedule), _Shifted(2.0, 0.5, schedule)
-    x_t = torch.randn(len(times), *shape, generator=torch.Generator().manual_seed(73))
+    x_t = torch.randn(len(times), *shape, generator=seeded(73))
     with torch.enable_grad():
         value = loss(student, teacher, x_t, *times.T)
         if student.mean.grad is not None:

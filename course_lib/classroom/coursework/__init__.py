@@ -1,0 +1,1 @@
+"""Coursework: hand out, collect, grade, give back."""

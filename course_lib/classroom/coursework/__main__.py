@@ -1,0 +1,94 @@
+"""``python -m course_lib.classroom.coursework build DIR NOTEBOOK…`` and ``… grade DIR --submissions FOLDER_OR_ZIP``."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from course_lib.classroom.console import say
+from course_lib.classroom.coursework.assignment import AssignmentError, load_assignment, new_assignment
+from course_lib.classroom.coursework.giving_back import write_feedback, write_overview, write_tables
+from course_lib.classroom.coursework.grading import Graded, grade_all
+from course_lib.classroom.coursework.handed_in import UnreadableError, read_hand_ins
+from course_lib.classroom.coursework.handout import NOTEBOOKS, write_hand_out
+from course_lib.classroom.coursework.sandbox import bubblewrap
+from course_lib.classroom.coursework.within import USUAL, Limits
+from course_lib.support.progress_bar import bar
+
+
+def build(arguments: argparse.Namespace) -> None:
+    """Make an assignment of notebooks, and its hand-out."""
+    folder = arguments.folder
+    if (folder / "assignment.json").exists() and not arguments.again:
+        assignment = load_assignment(folder)
+        say(f"{folder} holds an assignment already: its secret stays as it is. (--again makes a new one.)")
+    else:
+        assignment = new_assignment(arguments.title, arguments.notebooks, [path.stem for path in NOTEBOOKS])
+        folder.mkdir(parents=True, exist_ok=True)
+        assignment.save(folder)
+    packed = write_hand_out(folder, assignment)
+    count = sum(map(len, assignment.exercises.values()))
+    say(f"{assignment.title}: {count} exercises, {assignment.points} points")
+    say(f"hand out {packed}; keep {folder / 'assignment.json'} to yourself")
+
+
+def grade(arguments: argparse.Namespace) -> None:
+    """Grade everything that was handed in."""
+    assignment, folder = load_assignment(arguments.folder), arguments.folder
+    hand_ins = read_hand_ins(arguments.submissions)
+    if not hand_ins:
+        raise UnreadableError(f"{arguments.submissions} holds no notebooks.")
+    if bubblewrap() is None:
+        say(
+            "Without bubblewrap (apt install bubblewrap), what students wrote runs with your own rights: "
+            "it can read your files and use the network."
+        )
+    limits = Limits(seconds=arguments.seconds)
+    done: list[Graded] = []
+    with bar(total=len(hand_ins), unit=" hand-ins") as shown:
+        for each in grade_all(assignment, hand_ins, folder, arguments.jobs, limits):
+            write_feedback(folder, assignment, each)
+            done.append(each)
+            shown.update()
+    done.sort(key=lambda each: each.key)
+    tables = write_tables(folder, assignment, done)
+    overview = write_overview(folder, assignment, done)
+    for each in done:
+        say(f"{each.points:4} of {assignment.points}  {each.student}{'  (to look at)' if each.notes else ''}")
+    say(
+        f"\n{', '.join(path.name for path in tables)} and {overview.name} are in {folder}, one page a student in feedback/"
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    commands = argparse.ArgumentParser(prog="python -m course_lib.classroom.coursework", description=__doc__)
+    chosen = commands.add_subparsers(required=True, metavar="build or grade")
+    building = chosen.add_parser("build", help="make an assignment of notebooks")
+    building.add_argument("folder", type=Path)
+    building.add_argument("notebooks", nargs="+", help="such as 01 or 03_sampling")
+    building.add_argument("--title", default="Diffusion models: coursework")
+    building.add_argument("--again", action="store_true", help="make a new one, with a new secret")
+    building.set_defaults(run=build)
+    grading = chosen.add_parser("grade", help="grade what was handed in")
+    grading.add_argument("folder", type=Path)
+    grading.add_argument(
+        "--submissions", type=Path, required=True, help="a folder or a zip, as Moodle or Canvas gives it"
+    )
+    grading.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many hand-ins at once")
+    grading.add_argument("--seconds", type=float, default=USUAL.seconds, help="that one answer may take")
+    grading.set_defaults(run=grade)
+    return commands
+
+
+def main() -> None:
+    arguments = parser().parse_args()
+    try:
+        arguments.run(arguments)
+    except (AssignmentError, UnreadableError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("\nstopped: the same command goes on from there")
+
+
+if __name__ == "__main__":
+    main()

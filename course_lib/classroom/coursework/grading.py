@@ -1,0 +1,177 @@
+"""Grading everything that was handed in: several hand-ins at once, resumable, and nothing twice."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from course_lib.classroom.coursework.assignment import Assignment
+from course_lib.classroom.coursework.handed_in import File, HandIn, UnreadableError, code_cells, defined_names
+from course_lib.classroom.coursework.marking import Known, Mark, Marker
+from course_lib.classroom.coursework.sandbox import Sandbox, bubblewrap, course_without_solutions
+from course_lib.classroom.coursework.slicing import read_cells
+from course_lib.classroom.coursework.within import USUAL, Limits
+from course_lib.classroom.exercises import EXERCISES
+from course_lib.support.files import atomic_write
+
+RESULTS = "results"
+
+
+@dataclass
+class Graded:
+    """What became of one hand-in.
+
+    Args:
+        student, number, late: as in ``HandIn``.
+        graded: the file that counted, by notebook.
+        marks: by exercise.
+        keys: of what the marks depend on, by exercise: an unchanged one is not marked again.
+        notes: to the instructor.
+    """
+
+    key: str
+    student: str
+    number: str = ""
+    late: bool = False
+    graded: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, Mark] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def points(self) -> int:
+        return sum(mark.points for mark in self.marks.values())
+
+
+def grade_all(
+    assignment: Assignment,
+    hand_ins: list[HandIn],
+    folder: Path,
+    at_once: int,
+    limits: Limits = USUAL,
+    walls: bool = True,
+) -> Iterator[Graded]:
+    """Grade hand-ins, and yield each when it is done and its result is saved in ``folder``.
+
+    Args:
+        at_once: how many, each in processes of its own.
+        walls: whether answers run within bubblewrap.
+    """
+    results = folder / RESULTS
+    results.mkdir(parents=True, exist_ok=True)
+    with course_without_solutions() as course:
+        wrapper = bubblewrap() if walls else None
+        grade = partial(grade_one, assignment, results, course, wrapper, limits)
+        waiting = list(hand_ins)
+        for together in (at_once, 1):  # those that were lost with their process are tried again, one at a time
+            lost = []
+            yield from _grade_some(grade, waiting, together, lost)
+            waiting = lost
+            if not waiting:
+                return
+        for hand_in in waiting:
+            yield _lost(hand_in, assignment)
+
+
+def _grade_some(grade: partial, hand_ins: list[HandIn], at_once: int, lost: list[HandIn]) -> Iterator[Graded]:
+    """Grade some; those whose grader broke down are added to ``lost``."""
+    if at_once == 1 and len(hand_ins) > 1:
+        for hand_in in hand_ins:
+            yield from _grade_some(grade, [hand_in], 1, lost)
+        return
+    with ProcessPoolExecutor(
+        at_once, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        asked = {pool.submit(grade, hand_in): hand_in for hand_in in hand_ins}
+        for done in as_completed(asked):
+            try:
+                yield done.result()
+            except BrokenProcessPool:
+                lost.append(asked[done])
+
+
+def _lost(hand_in: HandIn, assignment: Assignment) -> Graded:
+    marks = {
+        each: Mark(each, EXERCISES[each].title, 0, EXERCISES[each].points, "missing", "It could not be graded.")
+        for ids in assignment.exercises.values()
+        for each in ids
+    }
+    notes = [*hand_in.notes, "the grader broke down over this hand-in twice: look at it by hand"]
+    return Graded(hand_in.key, hand_in.student, hand_in.number, hand_in.late, {}, marks, {}, notes)
+
+
+def grade_one(
+    assignment: Assignment, results: Path, course: Path, wrapper: str | None, limits: Limits, hand_in: HandIn
+) -> Graded:
+    """Grade one hand-in and save the result; marks of an earlier time stay where nothing has changed."""
+    before = load_result(results / f"{hand_in.key}.json")
+    known: Known = {} if before is None else {each: (before.keys[each], before.marks[each]) for each in before.keys}
+    graded = Graded(hand_in.key, hand_in.student, hand_in.number, hand_in.late, notes=list(hand_in.notes))
+    chosen = _chosen(hand_in, assignment, graded.notes)
+    with Sandbox(course, wrapper) as box:
+        marker = Marker(box, assignment.secret, limits, known)
+        for name, exercises in assignment.exercises.items():
+            file, cells = chosen.get(name, (None, []))
+            code = read_cells(cells)
+            if file is None:
+                graded.notes.append(f"{name} is not among the files")
+            else:
+                graded.graded[name] = file.name
+                graded.notes += [f"{file.name}, code cell {cell}: {why}" for cell, why in code.unreadable.items()]
+            graded.marks |= marker.mark(code, exercises)
+        graded.keys = {each: key for each, key in marker.keys.items() if each in graded.marks}
+    graded.notes += [f"{mark.exercise} {mark.note}" for mark in graded.marks.values() if mark.note]
+    with atomic_write(results / f"{hand_in.key}.json") as partial_file:
+        text = json.dumps(asdict(graded), indent=1, ensure_ascii=False)
+        partial_file.write_text(text + "\n", encoding="utf-8", errors="replace")
+    return graded
+
+
+def load_result(path: Path) -> Graded | None:
+    """A result of an earlier time; None if there is none that can be read."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        marks = {each: Mark(**mark) for each, mark in values.pop("marks").items()}
+        return Graded(**values, marks=marks)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _chosen(hand_in: HandIn, assignment: Assignment, notes: list[str]) -> dict[str, tuple[File, list[str]]]:
+    """The file that counts for each notebook, and its code: the one changed last, if there are several."""
+    found: dict[str, list[tuple[File, list[str]]]] = {}
+    for file in hand_in.files:
+        try:
+            cells = code_cells(file)
+        except UnreadableError as error:
+            notes.append(f"{file.name}: {error}")
+            continue
+        name = _which(file, cells, assignment)
+        if name is not None:
+            found.setdefault(name, []).append((file, cells))
+        elif cells:
+            notes.append(f"{file.name}: belongs to no notebook of the assignment")
+    chosen = {name: max(files, key=lambda each: (each[0].modified, each[0].name)) for name, files in found.items()}
+    for name, files in found.items():
+        if len(files) > 1:
+            notes.append(f"{len(files)} files for {name}: {chosen[name][0].name}, changed last, was graded")
+    return chosen
+
+
+def _which(file: File, cells: list[str], assignment: Assignment) -> str | None:
+    """The notebook that a file is: the one most of whose functions stand in it, or else the one after which it is called."""
+    names, text = defined_names(cells), "\n".join(cells)
+    score = {
+        notebook: sum((EXERCISES[each].solution.__name__ in names) + 2 * (f'"{each}"' in text) for each in exercises)
+        for notebook, exercises in assignment.exercises.items()
+    }
+    best = max(score, key=score.get)
+    if score[best]:
+        return best
+    return next((notebook for notebook in score if notebook in file.name), None)

@@ -1,0 +1,223 @@
+"""Reading what students hand in: a folder or a zip as Moodle, Canvas, nbgrader or a person leaves it, with anything in it.
+
+Nothing is unpacked to the disk, so no name in a zip can lead anywhere. Whatever cannot be read becomes a sentence for the
+instructor, and costs nobody else anything.
+"""
+
+import hashlib
+import io
+import json
+import re
+import stat
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+LARGEST_FILE = 50 * 2**20  # bytes, unpacked
+LARGEST_HAND_IN = 200 * 2**20
+MOST_FILES = 2000  # of one student
+READ = (".ipynb", ".py", ".zip")
+MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_(assignsubmission_\w+|onlinetext)_?$")
+CANVAS = re.compile(r"^(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)$")
+
+
+class File(NamedTuple):
+    """A file as it was handed in; modified: seconds since 1970, UTC."""
+
+    name: str
+    content: bytes
+    modified: float
+
+
+@dataclass
+class HandIn:
+    """What one student handed in.
+
+    Args:
+        student: the name, as it stands there.
+        number: that Moodle or Canvas knows the student by, "" elsewhere.
+        late: whether Canvas says that it came late.
+        notes: to the instructor.
+    """
+
+    student: str
+    number: str = ""
+    late: bool = False
+    files: list[File] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """A name for the student's files, which every system takes, and no other student has."""
+        plain = re.sub(r"[^\w.-]+", "_", self.student).strip("._")[:80]
+        changed = (
+            "" if plain == self.student else hashlib.sha256(self.student.encode("utf-8", "replace")).hexdigest()[:6]
+        )
+        return "_".join(filter(None, (plain, self.number or changed)))
+
+
+class UnreadableError(Exception):
+    """A file that cannot be read, and why, in a sentence."""
+
+
+def read_hand_ins(path: Path) -> list[HandIn]:
+    """Everything in a folder or a zip, student by student.
+
+    Raises:
+        UnreadableError: if there is neither.
+    """
+    if path.is_dir():
+        entries = _in_folder(path)
+    elif zipfile.is_zipfile(path):
+        entries = _in_zip(path.name, path.read_bytes())
+    else:
+        raise UnreadableError(f"{path} is neither a folder nor a zip: give what Moodle or Canvas let you download.")
+    hand_ins: dict[str, HandIn] = {}
+    for entry in entries:
+        whose, name = _whose(entry.path)
+        hand_in = hand_ins.setdefault(whose.key, whose)
+        hand_in.late = hand_in.late or whose.late
+        if entry.problem:
+            hand_in.notes.append(f"{name}: {entry.problem}")
+            continue
+        nested = name.endswith(".zip")
+        for inner in _in_zip(name, entry.content) if nested else [entry]:
+            if inner.problem:
+                hand_in.notes.append(f"{inner.path}: {inner.problem}")
+            elif nested and inner.path.endswith(".zip"):
+                hand_in.notes.append(f"{inner.path}: a zip within a zip, which is not opened")
+            elif len(hand_in.files) >= MOST_FILES or _size(hand_in) + len(inner.content) > LARGEST_HAND_IN:
+                hand_in.notes.append(f"{inner.path}: left out, since there is too much")
+                break
+            else:
+                called = PurePosixPath(inner.path if nested else name).name
+                hand_in.files.append(File(called, inner.content, inner.modified))
+    return sorted(hand_ins.values(), key=lambda each: each.key)
+
+
+def code_cells(file: File) -> list[str]:
+    """The code cells of a notebook, in order, or the text of a .py file as one cell.
+
+    Raises:
+        UnreadableError: if it is none.
+    """
+    if file.name.lower().endswith(".py"):
+        return [_text(file)]
+    try:
+        notebook = json.loads(file.content)
+    except (ValueError, RecursionError):
+        try:
+            notebook = json.loads(_text(file))
+        except (ValueError, RecursionError) as error:
+            raise UnreadableError("it is no notebook: what stands in it is not JSON") from error
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if cells is None and isinstance(notebook, dict):  # nbformat 3
+        cells = [cell for sheet in notebook.get("worksheets") or [] for cell in sheet.get("cells") or []]
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise UnreadableError("it is no notebook: it has no list of cells")
+    code = (cell.get("source", cell.get("input", "")) for cell in cells if cell.get("cell_type") == "code")
+    return ["".join(map(str, source)) if isinstance(source, list) else str(source) for source in code]
+
+
+def defined_names(cells: list[str]) -> set[str]:
+    """The functions whose definitions stand in code cells, whether or not they can be run."""
+    return {name for source in cells for name in re.findall(r"^\s*def\s+(\w+)\s*\(", source, re.MULTILINE)} | {
+        name for source in cells for name in re.findall(r"^(\w+)\s*=", source, re.MULTILINE)
+    }
+
+
+class _Entry(NamedTuple):
+    path: str
+    content: bytes = b""
+    modified: float = 0.0
+    problem: str = ""
+
+
+def _in_folder(folder: Path) -> Iterator[_Entry]:
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            yield _Entry(name, problem="a link, which is not followed")
+        elif path.is_file() and path.suffix.lower() in READ and not _of_a_tool(name):
+            size, modified = path.stat().st_size, path.stat().st_mtime
+            too_large = size > LARGEST_FILE
+            yield _Entry(name, problem=_too_large(size)) if too_large else _Entry(name, path.read_bytes(), modified)
+
+
+def _in_zip(name: str, content: bytes) -> Iterator[_Entry]:
+    try:
+        packed = zipfile.ZipFile(io.BytesIO(content))
+    except (zipfile.BadZipFile, ValueError, OSError):
+        yield _Entry(name, problem="no zip, although it is called one")
+        return
+    with packed:
+        if not packed.infolist():
+            yield _Entry(name, problem="an empty zip")
+        for info in packed.infolist():
+            path = PurePosixPath(info.filename.replace("\\", "/"))
+            if info.is_dir() or path.suffix.lower() not in READ or _of_a_tool(str(path)):
+                continue
+            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+                yield _Entry(path.name, problem=f"its path in the zip leads out of it: {info.filename!r:.80}")
+            elif stat.S_ISLNK(info.external_attr >> 16):
+                yield _Entry(str(path), problem="a link, which is not followed")
+            else:
+                yield _unpacked(packed, info, str(path))
+
+
+def _unpacked(packed: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> _Entry:
+    try:
+        with packed.open(info) as stream:
+            content = stream.read(LARGEST_FILE + 1)  # whatever size it claims to have
+    except RuntimeError:
+        return _Entry(path, problem="locked with a password")
+    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError, ValueError) as error:
+        return _Entry(path, problem=f"damaged: {error}")
+    except Exception as error:  # zlib.error and its like
+        return _Entry(path, problem=f"damaged: {error}")
+    if len(content) > LARGEST_FILE:
+        return _Entry(path, problem=_too_large(info.file_size))
+    return _Entry(path, content, datetime(*info.date_time[:6], tzinfo=UTC).timestamp() if info.date_time[1] else 0.0)
+
+
+def _whose(path: str) -> tuple[HandIn, str]:
+    """Whose file this is, and what it is called, by the ways of Moodle, Canvas and nbgrader."""
+    parts = PurePosixPath(path).parts
+    for place, part in enumerate(parts[:-1]):
+        if (moodle := MOODLE.match(part)) is not None:
+            return HandIn(moodle["name"], moodle["id"]), "/".join(parts[place + 1 :])
+    if (canvas := CANVAS.match(parts[-1])) is not None:
+        return HandIn(canvas["name"], canvas["id"], canvas["late"] is not None), canvas["rest"]
+    if len(parts) > 1:
+        return HandIn(parts[0]), "/".join(parts[1:])
+    stem = PurePosixPath(parts[0]).stem
+    return HandIn(re.sub(r"[\s_.-]*\d\d_[a-z_]+$", "", stem) or stem), parts[0]
+
+
+def _of_a_tool(path: str) -> bool:
+    """Whether a file is what a tool left beside the real ones."""
+    return any(part in ("__MACOSX", ".ipynb_checkpoints", "__pycache__") for part in PurePosixPath(path).parts) or (
+        PurePosixPath(path).name.startswith("._")
+    )
+
+
+def _size(hand_in: HandIn) -> int:
+    return sum(len(file.content) for file in hand_in.files)
+
+
+def _too_large(size: int) -> str:
+    return f"too large ({size / 2**20:,.0f} MB, where {LARGEST_FILE // 2**20} are read)"
+
+
+def _text(file: File) -> str:
+    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
+        try:
+            text = file.content.decode(encoding)
+        except UnicodeError:
+            continue
+        if encoding != "utf-16" or file.content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            return text
+    return file.content.decode("latin-1")

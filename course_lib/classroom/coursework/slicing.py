@@ -1,0 +1,220 @@
+"""From a handed-in notebook to the code of one answer: the function, and what stands elsewhere that it needs by name.
+
+A notebook is not run from top to bottom to be graded: that would train networks, and one bad cell would spoil all below.
+So cells may be missing, doubled, out of order or unreadable; what counts is the last definition that is more than the
+stub, with the definitions, imports and values that it uses.
+"""
+
+import ast
+import symtable
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+MAGIC = ("%", "!", "?")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a cell, at the outermost level.
+
+    Args:
+        cell: its number, from 1.
+        binds: the names that it gives a value.
+        changes: the names whose value it changes, as in ``names[3] = …``.
+        uses: the names that it reads.
+    """
+
+    cell: int
+    line: int
+    source: str
+    node: ast.stmt = field(compare=False)
+    binds: frozenset[str] = frozenset()
+    changes: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Code:
+    """The statements of a notebook, in its order, and the cells that could not be read: number and reason."""
+
+    statements: tuple[Statement, ...]
+    unreadable: dict[int, str]
+    sources: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The code of one answer: (cell, line, source) each, in the order in which they have to run."""
+
+    parts: tuple[tuple[int, int, str], ...]
+    own: str
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(source for *_, source in self.parts)
+
+
+def read_cells(cells: list[str]) -> Code:
+    """Take the code of a notebook's code cells apart."""
+    statements, unreadable, sources = [], {}, dict(enumerate(cells, start=1))
+    for number, source in sources.items():
+        try:
+            statements += _statements(number, source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = getattr(error, "lineno", None)
+            unreadable[number] = f"{type(error).__name__}{f' in line {line}' if line else ''}"
+    return Code(tuple(statements), unreadable, sources)
+
+
+def answer_in(code: Code, name: str, given: frozenset[str] = frozenset()) -> Slice | None:
+    """The code of the answer called ``name``; None if there is none beside stubs.
+
+    The names that checks hand back, as in ``add_noise = check("01.3")``, are those of the notebook's own functions,
+    except for those that are ``given``.
+    """
+    binders = [place for place, each in enumerate(code.statements) if name in each.binds and _is_answer(each)]
+    if not binders:
+        return None
+    needed = _needed(code, binders[-1], name, given)
+    parts = tuple(
+        (each.cell, each.line, _narrowed(each, needed[place]))
+        for place, each in enumerate(code.statements)
+        if place in needed
+    )
+    return Slice(parts, code.statements[binders[-1]].source)
+
+
+def other_answers(code: Code, part: Slice, names: list[str]) -> list[str]:
+    """Which of the names of other exercises' functions a slice needs."""
+    used = set().union(*(_uses(source) for *_, source in part.parts))
+    return [name for name in names if name in used]
+
+
+def cell_of_stub(code: Code, name: str) -> int | None:
+    """The number of the cell in which a function is still a stub."""
+    for each in code.statements:
+        if name in each.binds and not _is_check(each) and not isinstance(each.node, ast.Import | ast.ImportFrom):
+            return each.cell
+    return None
+
+
+def unreadable_cell_of(code: Code, name: str) -> tuple[int, str] | None:
+    """The number of the unreadable cell in which a function seems to be defined, and why it cannot be read."""
+    for number, reason in code.unreadable.items():
+        if f"def {name}(" in code.sources[number]:
+            return number, reason
+    return None
+
+
+def _statements(cell: int, source: str) -> Iterator[Statement]:
+    lines = ["" if line.startswith(MAGIC) else line for line in source.splitlines()]
+    for node in ast.parse("\n".join(lines)).body:
+        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+        whole = lines[first - 1 : node.end_lineno]
+        alone = node.col_offset == 0 and len(whole[-1].encode()) == node.end_col_offset
+        text = "\n".join(whole) if alone else ast.unparse(node)
+        yield Statement(cell, first, text, node, _binds(node), _changes(node), _uses(text))
+
+
+def _binds(node: ast.stmt) -> frozenset[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return frozenset({node.name})
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return frozenset(_name_of(alias) for alias in node.names)
+    names = set()
+    if isinstance(node, ast.AugAssign):
+        return frozenset()
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            names.add(each.id)
+        elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(each.name)
+        elif isinstance(each, ast.Import | ast.ImportFrom):
+            names.update(map(_name_of, each.names))
+    return frozenset(names)
+
+
+def _changes(node: ast.stmt) -> frozenset[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    names = set()
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        names.add(node.target.id)
+    for target in targets:
+        while isinstance(target, ast.Subscript | ast.Attribute):
+            target = target.value
+            if isinstance(target, ast.Name):
+                names.add(target.id)
+    return frozenset(names)
+
+
+def _uses(source: str) -> frozenset[str]:
+    """The names that a statement reads from outside; the local ones of its functions are none of them."""
+    waiting, names = [symtable.symtable(source, "a cell", "exec")], set()
+    while waiting:
+        table = waiting.pop()
+        outermost = table.get_type() == "module"
+        names.update(
+            symbol.get_name()
+            for symbol in table.get_symbols()
+            if symbol.is_referenced() and (outermost or symbol.is_global())
+        )
+        waiting += table.get_children()
+    return frozenset(names)
+
+
+def _name_of(alias: ast.alias) -> str:
+    return alias.asname or alias.name.split(".")[0]
+
+
+def _is_check(statement: Statement) -> bool:
+    """Whether a statement takes what a check hands back."""
+    value = getattr(statement.node, "value", None)
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "check"
+
+
+def _is_answer(statement: Statement) -> bool:
+    """Whether a statement defines something of its own: no stub, no import, and not what a check hands back."""
+    node = statement.node
+    if _is_check(statement) or isinstance(node, ast.Import | ast.ImportFrom):
+        return False
+    if not isinstance(node, ast.FunctionDef):
+        return True
+    body = [line for line in node.body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]
+    return not (len(body) == 1 and ast.unparse(body[0]).startswith("raise NotImplementedError")) and bool(body)
+
+
+def _needed(code: Code, place: int, name: str, given: frozenset[str]) -> dict[int, set[str]]:
+    """The places of the statements that an answer needs, and the names that it needs of each."""
+    statements = code.statements
+    needed: dict[int, set[str]] = {place: {name}}
+    waiting = [(used, place) for used in statements[place].uses]
+    seen = set()
+    for at, each in enumerate(statements):
+        if isinstance(each.node, ast.ImportFrom) and "*" in each.binds:
+            needed[at] = {"*"}
+    while waiting:
+        used, at = waiting.pop()
+        if (used, at) in seen or used in given:
+            continue
+        seen.add((used, at))
+        binders = [k for k, each in enumerate(statements) if used in each.binds and not _is_check(each)]
+        before, after = [k for k in binders if k < at], [k for k in binders if k > at]
+        if not before and not after:
+            continue
+        bound = before[-1] if before else after[0]
+        changing = [k for k in range(bound + 1, at) if used in statements[k].changes]
+        for k in (bound, *changing):
+            needed.setdefault(k, set()).add(used)
+            waiting += [(more, k) for more in statements[k].uses]
+    return needed
+
+
+def _narrowed(statement: Statement, names: set[str]) -> str:
+    """An import of the needed names alone: whatever else a line imports may be missing where answers are run."""
+    node = statement.node
+    if not isinstance(node, ast.Import | ast.ImportFrom) or "*" in names:
+        return statement.source
+    aliases = [alias for alias in node.names if _name_of(alias) in names]
+    if isinstance(node, ast.Import):
+        return ast.unparse(ast.Import(aliases))
+    return ast.unparse(ast.ImportFrom(node.module, aliases, node.level))

@@ -1,0 +1,255 @@
+"""What students hand in is read whatever it is: the answer's code out of a notebook, and notebooks out of any folder or zip."""
+
+import io
+import json
+import stat
+import zipfile
+
+import pytest
+from handed_in import notebook
+
+from course_lib.classroom.coursework import handed_in as reading
+from course_lib.classroom.coursework.handed_in import File, UnreadableError, code_cells, read_hand_ins
+from course_lib.classroom.coursework.slicing import answer_in, other_answers, read_cells, unreadable_cell_of
+
+# --- the code of an answer --------------------------------------------------------------------------------------------
+
+
+def text_of(cells, name="answer", given=()):
+    part = answer_in(read_cells(cells), name, frozenset(given))
+    return None if part is None else part.text.split("\n\n")
+
+
+def test_an_answer_brings_what_it_uses_by_name_and_nothing_else():
+    cells = [
+        "import os, math\nfrom course_lib.classroom.checks import check, hints\nfrom course_lib.forward import add_noise",
+        "factor = math.sqrt(2)\nx = train_for_an_hour()",
+        "def helper(a):\n    x = factor * a\n    return x\n\n\ndef other():\n    return os.getcwd()",
+        "def answer(a, b=factor):\n    return [helper(x) for x in a]",
+        'answer = check("01.1")\nanswer([3])',
+    ]
+    assert text_of(cells) == [
+        "import math",
+        "factor = math.sqrt(2)",
+        "def helper(a):\n    x = factor * a\n    return x",
+        "def answer(a, b=factor):\n    return [helper(x) for x in a]",
+    ]
+
+
+def test_the_last_definition_that_is_more_than_a_stub_counts():
+    stub = 'def answer():\n    "What it does."\n    raise NotImplementedError("later")'
+    first, second = "def answer():\n    return 1", "def answer():\n    return 2"
+    assert text_of([first, second, stub, "from somewhere import answer", 'answer = check("01.1")']) == [second]
+    assert text_of([second, first]) == [first]
+    assert text_of([stub]) is None
+    assert text_of([]) is None
+    assert text_of(["answer = lambda: 3"]) == ["answer = lambda: 3"]
+
+
+def test_a_name_has_the_value_that_stood_above_the_answer():
+    cells = ["width = 1", "width = 2", "def answer():\n    return width", "width = 3"]
+    assert text_of(cells) == ["width = 2", "def answer():\n    return width"]
+    assert text_of([cells[2], cells[3], "width = 4"]) == ["def answer():\n    return width", "width = 3"]
+
+
+def test_what_changes_a_value_comes_with_it():
+    cells = ["table = {}", "table[1] = 2\ntable.size = 3", "total = 1", "total += 2", "table[9] = 9 if more else 0"]
+    answer = "def answer():\n    return table, total"
+    assert text_of([*cells[:4], answer, cells[4]]) == [
+        *("table = {}", "table[1] = 2", "table.size = 3", "total = 1", "total += 2"),
+        answer,
+    ]
+
+
+def test_statements_of_any_kind_that_give_a_name_its_value_are_found():
+    cells = [
+        "try:\n    import fast as net\nexcept ImportError:\n    net = None",
+        "for k in range(3):\n    last = k",
+        "with open('x') as stream:\n    pass",
+        "@decorate\ndef answer(a: Kind = last) -> None:\n    return net, stream",
+        "def decorate(f): return f\nKind = int",
+    ]
+    got = text_of(cells)
+    assert got == [*cells[:3], cells[3], "def decorate(f): return f", "Kind = int"]
+
+
+def test_cells_that_cannot_be_read_cost_nothing_but_themselves():
+    cells = [
+        "%matplotlib inline\n!pip install x\nimport math",
+        "def answer(:",
+        "def answer():\n    return math.pi",
+        "\0",
+        "(" * 500,
+    ]
+    code = read_cells(cells)
+    assert sorted(code.unreadable) == [2, 4, 5]
+    assert answer_in(code, "answer").text == "import math\n\ndef answer():\n    return math.pi"
+    assert unreadable_cell_of(read_cells(cells[:2]), "answer") == (2, "SyntaxError in line 1")
+
+
+def test_other_answers_that_an_answer_calls_are_known_and_can_be_left_out():
+    cells = ["def helper():\n    return first()", "def first():\n    return 1", "def answer():\n    return helper()"]
+    code = read_cells(cells)
+    assert other_answers(code, answer_in(code, "answer"), ["first", "second"]) == ["first"]
+    assert text_of(cells, given=["first"]) == [cells[0], cells[2]]
+
+
+# --- whose files they are ---------------------------------------------------------------------------------------------
+
+
+def put(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(notebook(["x = 1"])), encoding="utf-8")
+
+
+def packed(files):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as target:
+        for name, content in files.items():
+            target.writestr(name, content)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "student", "number", "late", "file"),
+    [
+        ("Anna Berg_1234567_assignsubmission_file_/01_forward_step.ipynb", "Anna Berg", "1234567", False, None),
+        ("Anna Berg_1234567_assignsubmission_file/deep/er/x.ipynb", "Anna Berg", "1234567", False, "x.ipynb"),
+        ("w2/李 小龙_77_assignsubmission_file_/a b.ipynb", "李 小龙", "77", False, "a b.ipynb"),
+        ("bergana_123_98765_01_forward_step.ipynb", "bergana", "123", False, "01_forward_step.ipynb"),
+        ("bergana_LATE_123_98765_01_forward_step-2.ipynb", "bergana", "123", True, "01_forward_step-2.ipynb"),
+        ("anna/01_forward_step/01_forward_step.ipynb", "anna", "", False, None),
+        ("Ünal Ö'Brien_01_forward_step.ipynb", "Ünal Ö'Brien", "", False, "Ünal Ö'Brien_01_forward_step.ipynb"),
+        ("anna.ipynb", "anna", "", False, "anna.ipynb"),
+        ("01_forward_step.ipynb", "01_forward_step", "", False, "01_forward_step.ipynb"),
+    ],
+)
+def test_whose_file_it_is_is_told_by_the_ways_of_moodle_canvas_nbgrader_and_people(
+    tmp_path, name, student, number, late, file
+):
+    put(tmp_path / "folder", name)
+    (tmp_path / "all.zip").write_bytes(packed({name: "{}"}))
+    for path in (tmp_path / "folder", tmp_path / "all.zip"):
+        (hand_in,) = read_hand_ins(path)
+        assert (hand_in.student, hand_in.number, hand_in.late) == (student, number, late)
+        assert [each.name for each in hand_in.files] == [file or name.split("/")[-1]]
+        assert hand_in.notes == []
+        assert not set("/\\'. ") & set(hand_in.key)
+
+
+def test_no_two_students_share_a_name_for_their_files(tmp_path):
+    put(tmp_path, "A B/x.ipynb", "A_B/x.ipynb", "A/B.ipynb", "..A B../x.ipynb")
+    hand_ins = read_hand_ins(tmp_path)
+    assert len(hand_ins) == len({each.key for each in hand_ins}) == 4
+
+
+def test_what_tools_leave_is_passed_over(tmp_path):
+    put(tmp_path, "a/x.ipynb", "a/.ipynb_checkpoints/x.ipynb", "__MACOSX/a/._x.ipynb", "a/._x.ipynb", "a/notes.txt")
+    (hand_in,) = read_hand_ins(tmp_path)
+    assert [each.name for each in hand_in.files] == ["x.ipynb"]
+
+
+def test_a_zip_of_a_students_own_is_opened_once(tmp_path):
+    inner = packed({"deep/x.ipynb": "{}", "again.zip": packed({"y.ipynb": "{}"})})
+    (tmp_path / "anna").mkdir()
+    (tmp_path / "anna" / "mine.zip").write_bytes(inner)
+    (hand_in,) = read_hand_ins(tmp_path)
+    assert [each.name for each in hand_in.files] == ["x.ipynb"]
+    assert hand_in.notes == ["again.zip: a zip within a zip, which is not opened"]
+
+
+def test_what_in_a_zip_leads_astray_is_a_note_and_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "LARGEST_FILE", 10**6)
+    link = zipfile.ZipInfo("b/link.ipynb")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("../../etc/evil.ipynb", "{}")
+        target.writestr("/abs.ipynb", "{}")
+        target.writestr("C:\\Users\\x.ipynb", "{}")
+        target.writestr(link, "/etc/passwd")
+        target.writestr("c/bomb.ipynb", b"0" * 10**8)
+        target.writestr("d/good.ipynb", "{}")
+    damaged = bytearray(stream.getvalue())
+    (tmp_path / "all.zip").write_bytes(bytes(damaged))
+    hand_ins = read_hand_ins(tmp_path / "all.zip")
+    notes = [note for each in hand_ins for note in each.notes]
+    assert [file.name for each in hand_ins for file in each.files] == ["good.ipynb"]
+    assert len(notes) == 5
+    for words in ("leads out of it", "a link", "too large"):
+        assert any(words in note for note in notes), words
+
+
+def test_links_and_large_files_in_a_folder_are_notes(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "LARGEST_FILE", 1000)
+    put(tmp_path, "a/x.ipynb")
+    (tmp_path / "a" / "y.ipynb").symlink_to("/etc/passwd")
+    (tmp_path / "a" / "z.ipynb").write_bytes(b"0" * 1001)
+    (hand_in,) = read_hand_ins(tmp_path)
+    assert [each.name for each in hand_in.files] == ["x.ipynb"]
+    assert sorted(note.split(":")[0] for note in hand_in.notes) == ["y.ipynb", "z.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"no zip", "no zip"), (packed({}), "an empty zip"), (packed({"x.ipynb": "{}"})[:-5], "no zip")],
+)
+def test_zips_that_are_none_are_notes(tmp_path, content, says):
+    (tmp_path / "anna").mkdir()
+    (tmp_path / "anna" / "mine.zip").write_bytes(content)
+    (hand_in,) = read_hand_ins(tmp_path)
+    assert hand_in.files == []
+    assert says in hand_in.notes[0]
+
+
+def test_too_many_files_of_one_student_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_FILES", 3)
+    put(tmp_path, *(f"a/{k}.ipynb" for k in range(5)), "b/x.ipynb")
+    first, second = read_hand_ins(tmp_path)
+    assert (len(first.files), len(second.files)) == (3, 1)
+    assert "too much" in first.notes[0]
+
+
+def test_neither_folder_nor_zip_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "x.txt").write_text("x")
+    for path in (tmp_path / "x.txt", tmp_path / "nothing"):
+        with pytest.raises(UnreadableError, match="neither a folder nor a zip"):
+            read_hand_ins(path)
+
+
+# --- what a file holds ------------------------------------------------------------------------------------------------
+
+WORDS = "x = 'naïve β'"
+TEXT = json.dumps(notebook([WORDS]), ensure_ascii=False)
+OLD = {"worksheets": [{"cells": [{"cell_type": "code", "input": ["a = 1\n", "b = 2"]}]}], "nbformat": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cells"),
+    [
+        ("x.ipynb", TEXT.encode(), [WORDS]),
+        ("x.ipynb", TEXT.encode("utf-8-sig"), [WORDS]),
+        ("x.ipynb", TEXT.encode("utf-16"), [WORDS]),
+        ("x.ipynb", TEXT.replace("β", "b").encode("cp1252"), [WORDS.replace("β", "b")]),
+        ("x.ipynb", json.dumps(OLD).encode(), ["a = 1\nb = 2"]),
+        (
+            "x.ipynb",
+            json.dumps({"cells": [{"cell_type": "code"}, {"cell_type": "markdown", "source": "x"}]}).encode(),
+            [""],
+        ),
+        ("x.ipynb", json.dumps({"cells": [{"cell_type": "code", "source": ["a\n", 3]}]}).encode(), ["a\n3"]),
+        ("x.py", WORDS.encode(), [WORDS]),
+        ("x.py", WORDS.encode("utf-16"), [WORDS]),
+    ],
+)
+def test_code_is_read_in_any_encoding_and_format(name, content, cells):
+    assert code_cells(File(name, content, 0.0)) == cells
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"[1, 2]", b'{"cells": 3}', b'{"cells": [3]}', b"[" * 10**6, b"\xff\xfe\x00"]
+)
+def test_what_is_no_notebook_is_refused_in_a_sentence(content):
+    with pytest.raises(UnreadableError, match="it is no notebook"):
+        code_cells(File("x.ipynb", content, 0.0))
