@@ -9,9 +9,9 @@ ARGS ?=
 TORCH ?=
 BIN := .venv/bin
 FIRST := /lab/tree/notebooks/00_start_here.ipynb
-LISTS := lab test clip compare
+LISTS := lab test clip compare coursework
 
-.PHONY: lab test check checksums format notebooks rerun mutants overhead compare stamp pins proof-setup proof-emoji clean always
+.PHONY: lab test check checksums format notebooks rerun mutants overhead compare stamp pins proof-setup proof-emoji proof-coursework clean always
 
 ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo writable),writable)
 export HOME := $(CURDIR)/.home
@@ -95,6 +95,10 @@ proof-setup:
 # All emoji pictures built again from the sets' packages, byte for byte; make test does so with the sprites alone.
 proof-emoji: .venv/test
 	$(BIN)/python -m pytest -m proof -p no:nbval -o addopts= tests/test_build_emoji.py
+
+# A class of 300 hands in coursework, and every mark is what was written down beforehand: some minutes. ARGS="--count=30".
+proof-coursework: .venv/test
+	$(BIN)/python tests/prove_coursework.py $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

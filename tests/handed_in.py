@@ -30,6 +30,14 @@ class Attack:
     says: str = ""
     note: str = ""
 
+    def aimed(self, outside: Path, port: int, secret: Path) -> str:
+        """The code, aimed at a file to write, a port to talk to and a file to read."""
+        places = {"OUTSIDE": repr(str(outside)), "PORT": str(port), "SECRET": repr(str(secret))}
+        code = self.code
+        for word, place in places.items():
+            code = code.replace(word, place)
+        return code
+
 
 def within_answer(line: str, after: str = "return x_prev") -> str:
     """An answer that does something, and then returns."""
@@ -93,7 +101,7 @@ ATTACKS = {
         "import socket\n" + within_answer("socket.create_connection(('127.0.0.1', PORT), timeout=3)"), says="refused"
     ),
     "reads the secret from the environment": Attack(
-        "import os\n" + within_answer("pass", "return os.environ['SECRET']"), says="KeyError"
+        "import os\n" + within_answer("pass", "return os.environ['COURSEWORK']"), says="KeyError"
     ),
     "reads the secret from the disk": Attack(
         within_answer("pass", "return open(SECRET).read()"), says="No such file", note="assignment.json"

@@ -58,10 +58,7 @@ def test_an_attack_gets_its_mark_and_harms_nobody(name, boxes, tmp_path):
     attack, outside, secret = ATTACKS[name], tmp_path / "outside", tmp_path / "assignment.json"
     secret.write_text(SECRET)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        places = {"OUTSIDE": repr(str(outside)), "SECRET": repr(str(secret)), "PORT": str(listening.getsockname()[1])}
-        code = attack.code
-        for word, instead in places.items():
-            code = code.replace(f"({word}", f"({instead}").replace(f", {word})", f", {instead})")
+        code = attack.aimed(outside, listening.getsockname()[1], secret)
         cells = ["import math", code, "def wide_beta(beta, s, t):\n    return 1 - (1 - beta[s + 1 : t + 1]).prod()"]
         marks = mark(boxes["walls"], cells, ["01.1", "01.2"], seconds=3.0)
     first = marks["01.1"]

@@ -1,9 +1,15 @@
 """``python -m course_lib.classroom.coursework build DIR NOTEBOOK…`` and ``… grade DIR --submissions FOLDER_OR_ZIP``."""
 
 import argparse
+import importlib.util
 import os
 import sys
 from pathlib import Path
+
+if not hasattr(os, "fork"):
+    sys.exit("Coursework is graded on Linux or macOS: on Windows, do it in WSL.")
+if importlib.util.find_spec("cloudpickle") is None:
+    sys.exit("Coursework needs cloudpickle: make .venv/coursework installs it, or pip install cloudpickle.")
 
 from course_lib.classroom.console import say
 from course_lib.classroom.coursework.assignment import AssignmentError, load_assignment, new_assignment

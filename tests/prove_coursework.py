@@ -1,0 +1,110 @@
+"""A class of 300 hands in, and every mark is what was written down beforehand: ``make proof-coursework``, a quarter of an hour.
+
+Right answers in many styles, every usual mistake, stubs, missing functions, torn cells, files of all kinds, and each attack of
+handed_in.py, in the zip that Moodle lets one download. ``--count 30`` makes a smaller class.
+"""
+
+import argparse
+import csv
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from handed_in import ATTACKS, cells_of, notebook, right_and_wrong
+
+from course_lib.classroom.exercises import EXERCISES
+
+EXERCISE_IDS = [each for each in EXERCISES if each[:2] == "01"]
+NAMES = ["Anna", "Björn", "Chloé", "Đặng", "Émile", "Fatma", "Γιώργος", "Hồng", "Ívar", "李娜", "O'Neil", "José María"]
+
+
+def choose(number: int, chance: random.Random, outside: Path) -> tuple[list[str], dict[str, int]]:
+    """The cells of one student, and the points that they deserve; ``outside`` is the file that an attack tries to write."""
+    right, wrong = right_and_wrong("01")
+    answers, points, lost = [], {}, []
+    attack = list(ATTACKS.values())[number] if number < len(ATTACKS) else None
+    for place, exercise in enumerate(EXERCISE_IDS):
+        kind = chance.choices(["right", "wrong", "stub", "missing", "torn"], [60, 25, 8, 4, 3])[0]
+        if attack is not None and place == 0:
+            continue
+        name = EXERCISES[exercise].solution.__name__
+        points[exercise] = EXERCISES[exercise].points if kind == "right" else 0
+        if kind in ("right", "wrong"):
+            several = (right if kind == "right" else wrong)[exercise]
+            answers.append(several[number % len(several)])
+        elif kind != "missing":
+            lost.append(f"def {name}():\n    {'raise NotImplementedError' if kind == 'stub' else 'return ('}")
+    cells = cells_of(answers) if answers else ["x = 1"]
+    if attack is not None:
+        cells.append(attack.aimed(outside, 9, outside.with_name("assignment.json")))
+        points["01.1"] = EXERCISES["01.1"].points if attack.right else 0
+    cells += lost
+    head, rest = cells[:1], cells[1:]
+    chance.shuffle(rest)
+    if chance.random() < 0.2:
+        rest += rest  # every cell stands there twice
+    return head + rest, points
+
+
+def write_class(path: Path, count: int) -> dict[str, dict[str, int]]:
+    """Write the zip of a class, and return the points by the number that Moodle knows each student by."""
+    chance, expected = random.Random(24), {}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for number in range(count):
+            student, cells = str(1000 + number), None
+            folder = f"{chance.choice(NAMES)} {number}_{student}_assignsubmission_file_"
+            if number >= len(ATTACKS) and number % 25 == 0:
+                packed.writestr(f"{folder}/homework.ipynb", chance.choice([b"", b"PK", b"[]", b"\xff\xfe\x00"]))
+                expected[student] = dict.fromkeys(EXERCISE_IDS, 0)
+                continue
+            cells, points = choose(number, chance, path.parent / "week" / "outside")
+            text = json.dumps(notebook(cells), ensure_ascii=False)
+            packed.writestr(
+                f"{folder}/01 forward step.ipynb", text.encode(chance.choice(["utf-8", "utf-8-sig", "utf-16"]))
+            )
+            expected[student] = points
+    return expected
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--count", type=int, default=300)
+    count = arguments.parse_args().count
+    with tempfile.TemporaryDirectory() as made:
+        folder, submissions = Path(made) / "week", Path(made) / "handed in.zip"
+        expected = write_class(submissions, count)
+        command = [sys.executable, "-m", "course_lib.classroom.coursework"]
+        subprocess.run([*command, "build", folder, "01"], check=True)
+        began = time.monotonic()
+        graded = [*command, "grade", folder, "--submissions", submissions, "--seconds", "5"]
+        subprocess.run(graded, check=True, stdout=subprocess.DEVNULL)
+        minutes = (time.monotonic() - began) / 60
+        with open(folder / "grades.csv", newline="", encoding="utf-8-sig") as file:
+            rows = {row["number"]: row for row in csv.DictReader(file)}
+        assert not (folder / "outside").exists(), "nobody has written outside"
+        results = [json.loads(path.read_text(encoding="utf-8")) for path in (folder / "results").glob("*.json")]
+    assert rows.keys() == expected.keys(), "every student has a row, and nobody else"
+    wrong = [
+        (student, exercise, int(rows[student][exercise]), points[exercise])
+        for student, points in expected.items()
+        for exercise in EXERCISE_IDS
+        if int(rows[student][exercise]) != points[exercise]
+    ]
+    for student, exercise, got, deserved in wrong:
+        print(f"{student} {exercise}: {got} points, where {deserved} are deserved: {rows[student]['notes']}")
+    marks = [mark for each in results for mark in each["marks"].values()]
+    memory = max(mark["memory"] for mark in marks) / 2**20
+    print(
+        f"{count} hand-ins, {len(marks)} marks, {len(wrong)} of them wrong: {minutes:.1f} minutes, {memory:,.0f} MB at most"
+    )
+    if wrong:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
