@@ -9,7 +9,7 @@ ARGS ?=
 TORCH ?=
 BIN := .venv/bin
 FIRST := /lab/tree/notebooks/00_start_here.ipynb
-LISTS := lab test clip compare coursework
+LISTS := lab test clip compare coursework nbgrader
 
 .PHONY: lab test check checksums format notebooks rerun mutants overhead compare stamp pins proof-setup proof-emoji proof-coursework clean always
 

@@ -12,7 +12,7 @@ if importlib.util.find_spec("cloudpickle") is None:
     sys.exit("Coursework needs cloudpickle: make .venv/coursework installs it, or pip install cloudpickle.")
 
 from course_lib.classroom.console import say
-from course_lib.classroom.coursework.assignment import AssignmentError, load_assignment, new_assignment
+from course_lib.classroom.coursework.assignment import Assignment, AssignmentError, load_assignment, new_assignment
 from course_lib.classroom.coursework.giving_back import write_feedback, write_overview, write_tables
 from course_lib.classroom.coursework.grading import Graded, grade_all
 from course_lib.classroom.coursework.handed_in import UnreadableError, read_hand_ins
@@ -33,9 +33,25 @@ def build(arguments: argparse.Namespace) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         assignment.save(folder)
     packed = write_hand_out(folder, assignment)
+    if arguments.nbgrader:
+        course = nbgrader_course(folder, assignment)
+        say(f"for nbgrader: cd {course}; nbgrader generate_assignment {folder.resolve().name}")
     count = sum(map(len, assignment.exercises.values()))
     say(f"{assignment.title}: {count} exercises, {assignment.points} points")
     say(f"hand out {packed}; keep {folder / 'assignment.json'} to yourself")
+
+
+def nbgrader_course(folder: Path, assignment: Assignment) -> Path:
+    """Write the course for nbgrader.
+
+    Raises:
+        AssignmentError: if nbgrader is not installed.
+    """
+    if importlib.util.find_spec("nbgrader") is None:
+        raise AssignmentError("--nbgrader needs nbgrader: pip install nbgrader, beside the course.")
+    from course_lib.classroom.coursework.nbgrader import write_course
+
+    return write_course(folder, assignment, folder.resolve().name)
 
 
 def grade(arguments: argparse.Namespace) -> None:
@@ -74,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     building.add_argument("notebooks", nargs="+", help="such as 01 or 03_sampling")
     building.add_argument("--title", default="Diffusion models: coursework")
     building.add_argument("--again", action="store_true", help="make a new one, with a new secret")
+    building.add_argument("--nbgrader", action="store_true", help="also make a course for nbgrader")
     building.set_defaults(run=build)
     grading = chosen.add_parser("grade", help="grade what was handed in")
     grading.add_argument("folder", type=Path)

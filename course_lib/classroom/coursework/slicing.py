@@ -44,10 +44,10 @@ class Code:
 
 @dataclass(frozen=True)
 class Slice:
-    """The code of one answer: (cell, line, source) each, in the order in which they have to run."""
+    """The code of one answer: (cell, line, source) each, in the order in which they have to run; and the answer's own cell."""
 
     parts: tuple[tuple[int, int, str], ...]
-    own: str
+    cell: int
 
     @property
     def text(self) -> str:
@@ -81,7 +81,7 @@ def answer_in(code: Code, name: str, given: frozenset[str] = frozenset()) -> Sli
         for place, each in enumerate(code.statements)
         if place in needed
     )
-    return Slice(parts, code.statements[binders[-1]].source)
+    return Slice(parts, code.statements[binders[-1]].cell)
 
 
 def other_answers(code: Code, part: Slice, names: list[str]) -> list[str]:
