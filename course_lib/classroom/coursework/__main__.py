@@ -14,6 +14,7 @@ if importlib.util.find_spec("cloudpickle") is None:
 from course_lib.classroom.console import say
 from course_lib.classroom.coursework.assignment import Assignment, AssignmentError, load_assignment, new_assignment
 from course_lib.classroom.coursework.giving_back import write_feedback, write_overview, write_tables
+from course_lib.classroom.coursework.gradescope import write_autograder
 from course_lib.classroom.coursework.grading import Graded, grade_all
 from course_lib.classroom.coursework.handed_in import UnreadableError, read_hand_ins
 from course_lib.classroom.coursework.handout import NOTEBOOKS, write_hand_out
@@ -33,6 +34,10 @@ def build(arguments: argparse.Namespace) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         assignment.save(folder)
     packed = write_hand_out(folder, assignment)
+    if arguments.gradescope:
+        say(
+            f"for Gradescope: upload {write_autograder(folder, assignment)} as the autograder, and let nobody else see it"
+        )
     if arguments.nbgrader:
         course = nbgrader_course(folder, assignment)
         say(f"for nbgrader: cd {course}; nbgrader generate_assignment {folder.resolve().name}")
@@ -91,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     building.add_argument("--title", default="Diffusion models: coursework")
     building.add_argument("--again", action="store_true", help="make a new one, with a new secret")
     building.add_argument("--nbgrader", action="store_true", help="also make a course for nbgrader")
+    building.add_argument("--gradescope", action="store_true", help="also make an autograder for Gradescope")
     building.set_defaults(run=build)
     grading = chosen.add_parser("grade", help="grade what was handed in")
     grading.add_argument("folder", type=Path)

@@ -107,14 +107,20 @@ def _lost(hand_in: HandIn, assignment: Assignment) -> Graded:
 
 
 def grade_one(
-    assignment: Assignment, results: Path, course: Path, wrapper: str | None, limits: Limits, hand_in: HandIn
+    assignment: Assignment,
+    results: Path,
+    course: Path,
+    wrapper: str | None,
+    limits: Limits,
+    hand_in: HandIn,
+    user: str | None = None,
 ) -> Graded:
     """Grade one hand-in and save the result; marks of an earlier time stay where nothing has changed."""
     before = load_result(results / f"{hand_in.key}.json")
     known: Known = {} if before is None else {each: (before.keys[each], before.marks[each]) for each in before.keys}
     graded = Graded(hand_in.key, hand_in.student, hand_in.number, hand_in.late, notes=list(hand_in.notes))
     chosen = _chosen(hand_in, assignment, graded.notes)
-    with Sandbox(course, wrapper) as box:
+    with Sandbox(course, wrapper, user) as box:
         marker = Marker(box, assignment.secret, limits, known)
         for name, exercises in assignment.exercises.items():
             file, cells = chosen.get(name, (None, []))

@@ -8,8 +8,10 @@ system lets it read what the grader may read, write where the grader may write, 
 
 import contextlib
 import functools
+import grp
 import io
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -73,6 +75,7 @@ def course_without_solutions() -> Iterator[Path]:
         skipped = shutil.ignore_patterns("exercises", "data", "__pycache__", "*.ipynb")
         shutil.copytree(PACKAGE, Path(folder) / "course_lib", ignore=skipped)
         (Path(folder) / "course_lib" / "data").symlink_to(data_folder())
+        os.chmod(folder, 0o755)  # for another user, too
         yield Path(folder)
 
 
@@ -82,10 +85,11 @@ class Sandbox:
     Args:
         course: the folder with the course without its solutions.
         wrapper: bubblewrap's path; None to do without.
+        user: whose rights answers have, if they are not to have one's own; root alone can choose.
     """
 
-    def __init__(self, course: Path, wrapper: str | None) -> None:
-        self.course, self.wrapper = course, wrapper
+    def __init__(self, course: Path, wrapper: str | None, user: str | None = None) -> None:
+        self.course, self.wrapper, self.user = course, wrapper, user
         self._process: subprocess.Popen | None = None
 
     def __enter__(self) -> "Sandbox":
@@ -136,6 +140,9 @@ class Sandbox:
                 stderr=subprocess.DEVNULL,
                 env=environment,
                 cwd=self.course,
+                user=self.user,
+                group=self.user and grp.getgrgid(pwd.getpwnam(self.user).pw_gid).gr_name,
+                extra_groups=self.user and [],
             )
         return self._process
 
