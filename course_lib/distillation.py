@@ -91,6 +91,9 @@ def halving_loss(
     require_whole_number("steps", steps)
     require_number("steps", steps, 1, schedule.T // 2)  # the teacher takes twice as many
     times = torch.tensor(schedule.times(2 * steps))  # (2 steps + 1,)
+    _require_schedule_of("teacher", teacher, schedule, times)
+    if walker is not None:
+        _require_schedule_of("walker", walker, schedule, times)
     place = torch.randint(steps, (len(x_0),), generator=generator)  # (B,), of the student's steps
     t, middle, s = times[2 * place], times[2 * place + 1], times[2 * place + 2]
     x_t = add_noise(schedule, x_0, t, noise_like(x_0, generator))  # (B, …)
@@ -102,6 +105,20 @@ def halving_loss(
     answer = student.net(x_t, t.to(x_t.device), cond)
     require_same_shape("what the network answers", answer, "x_0", x_0)
     return (answer - student.target(target.x_0, t, target.eps)).square().mean()
+
+
+def _require_schedule_of(name: str, denoiser: Denoiser, schedule: Schedule, times: Tensor) -> None:
+    """Refuse a denoiser that does not see what the student sees at these times."""
+    own = getattr(denoiser, "schedule", None)
+    if not callable(denoiser) or own is None:
+        raise TypeError(f"{name} must be a denoiser with a schedule, but got {type(denoiser).__name__}.")
+    x = torch.zeros(len(times), 1)
+    same = own.T == schedule.T and all(
+        torch.allclose(mine, other)
+        for mine, other in zip(own.signal_and_noise(times, x), schedule.signal_and_noise(times, x), strict=True)
+    )
+    if not same:
+        raise ValueError(f"{name} must have the student's schedule, but at the same times it adds other noise.")
 
 
 def _on_its_walk(walker: Denoiser, noise: Tensor, place: Tensor, steps: int, cond: Tensor | None) -> Tensor:

@@ -2,7 +2,8 @@
 
 import csv
 import json
-import shutil
+import os
+import signal
 import socket
 import zipfile
 from pathlib import Path
@@ -15,12 +16,13 @@ from course_lib.classroom.chance import other_numbers, seeded
 from course_lib.classroom.coursework import __main__ as command
 from course_lib.classroom.coursework import grading
 from course_lib.classroom.coursework.assignment import Assignment, AssignmentError, load_assignment, new_assignment
-from course_lib.classroom.coursework.giving_back import write_feedback, write_overview, write_tables
+from course_lib.classroom.coursework.giving_back import write_feedback, write_overview, write_similar, write_tables
 from course_lib.classroom.coursework.grading import grade_all
 from course_lib.classroom.coursework.handed_in import File, code_cells, read_hand_ins
 from course_lib.classroom.coursework.handout import NOTEBOOKS, handed_out
 from course_lib.classroom.coursework.marking import Marker, numbers_for
 from course_lib.classroom.coursework.sandbox import Sandbox, _pickled, bubblewrap, course_without_solutions
+from course_lib.classroom.coursework.similarity import similar_pairs
 from course_lib.classroom.coursework.slicing import read_cells
 from course_lib.classroom.coursework.within import Asked, Limits
 from course_lib.classroom.exercise import BugHunt
@@ -221,25 +223,24 @@ def test_a_class_gets_the_marks_that_were_written_down_beforehand(graded_class):
 
 
 @pytest.mark.slow
-def test_what_has_not_changed_is_not_graded_again(graded_class, tmp_path, monkeypatch, course):
+def test_what_has_not_changed_is_not_graded_again(graded_class, tmp_path, monkeypatch, boxes):
     folder, assignment, expected, _ = graded_class
-    shutil.copytree(folder, tmp_path / "again")
     asked, ask = [], Sandbox.ask
     monkeypatch.setattr(Sandbox, "ask", lambda box, question: asked.append(question.name) or ask(box, question))
-    results, (carla,) = tmp_path / "again" / "results", read_hand_ins(folder / "handed in" / "carla")
-    grade = (results, course, bubblewrap(), Limits(seconds=5.0))
+    before = grading.load_result(folder / "results" / "carla.json")
+    box, limits = boxes["walls"], Limits(seconds=5.0)
     (carla,) = [each for each in read_hand_ins(folder / "handed in") if each.student == "carla"]
-    again = grading.grade_one(assignment, *grade, carla)
+    again = grading.grade_one(assignment, carla, box, limits, before)
     assert asked == []
     assert [again.marks[exercise].points for exercise in FIRST] == expected["carla"]
     (file,) = carla.files
     cells = [*code_cells(file), "def wide_beta(beta, s, t):\n    return 1 - (1 - beta[s + 1 : t + 1]).prod()"]
     write_notebook(tmp_path / "x.ipynb", cells)
     carla.files = [File("x.ipynb", (tmp_path / "x.ipynb").read_bytes(), 0.0)]
-    mended = grading.grade_one(assignment, *grade, carla)
+    mended = grading.grade_one(assignment, carla, box, limits, again)
     assert asked == ["wide_beta"]
     assert [mended.marks[exercise].points for exercise in FIRST] == [2, 2, 3, 0, 2]
-    grading.grade_one(Assignment("Week 1", ("01_forward_step",), "another secret"), *grade, carla)
+    grading.grade_one(Assignment("Week 1", ("01_forward_step",), "another secret"), carla, box, limits, mended)
     assert set(asked[1:]) == {EXERCISES[exercise].solution.__name__ for exercise in FIRST}
 
 
@@ -269,10 +270,36 @@ def test_tables_pages_and_overview_say_what_came_of_it(graded_class, tmp_path):
     for exercise in FIRST:
         assert exercise in page
         assert EXERCISES[exercise].why not in page
+    similar = write_similar(tmp_path, assignment, graded, "").read_text(encoding="utf-8")
+    assert "anna" in similar
+    assert "eve" in similar  # whose cells are anna's
+    assert "<script>alert" not in similar
     overview = write_overview(tmp_path, assignment, graded).read_text(encoding="utf-8")
     assert "7 hand-ins" in overview
     assert "<script>alert" not in overview
     assert "ended its process" in overview
+
+
+COPIED = """def forward_step(x_prev, beta, eps):
+    # first I shrink what was there, as my grandmother shrinks woollen socks
+    kept_part_of_old = (1 - beta) ** 0.5
+    noisy_part_of_new = beta**0.5
+    return kept_part_of_old * x_prev + noisy_part_of_new * eps
+"""
+
+
+def test_who_copies_is_paired_and_who_writes_what_everybody_writes_is_not():
+    solution = "def forward_step(x_prev, beta, eps):\n    return (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps"
+    code = {f"student{number}": {"01.1": solution.replace("eps", f"e{number % 3}")} for number in range(30)}
+    assert similar_pairs(code, "") == []
+    code |= {"anna": {"01.1": COPIED}, "ben": {"01.1": COPIED.replace("    return", "    pass\n    return")}}
+    (pair,) = similar_pairs(code, "")
+    assert (pair.first, pair.second, pair.exercises) == ("anna", "ben", ("01.1",))
+    assert pair.share > 0.7
+    assert similar_pairs(code, COPIED) == []  # if it was handed out
+    everybody = code | {f"other{number}": {"01.1": COPIED} for number in range(10)}
+    assert similar_pairs(everybody, "") == []
+    assert similar_pairs({"anna": {"01.1": "what ("}, "ben": {}}, "") == []
 
 
 def test_a_hand_in_that_breaks_the_grader_costs_nobody_else_anything(tmp_path, monkeypatch):
@@ -287,12 +314,41 @@ def test_a_hand_in_that_breaks_the_grader_costs_nobody_else_anything(tmp_path, m
     assert "look at it by hand" in anna.notes[-1]
 
 
+@pytest.mark.slow
+def test_on_a_dask_cluster_a_killed_worker_loses_nothing_and_nothing_is_graded_twice(tmp_path, monkeypatch):
+    from dask.distributed import LocalCluster
+
+    names = [f"student{number}" for number in range(6)]
+    for place, name in enumerate(names):
+        write_notebook(tmp_path / "in" / name / "01.ipynb", [RIGHT_STEP, SLOW.format(seconds=1 + place % 2)])
+    assignment, hand_ins = Assignment("Week 1", ("01_forward_step",), SECRET), read_hand_ins(tmp_path / "in")
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        graded, killed = [], False
+        for each in grade_all(assignment, hand_ins, tmp_path, cluster=cluster.scheduler_address):
+            graded.append(each)
+            if not killed:
+                worker = next(iter(cluster.workers.values()))
+                os.kill(worker.process.pid, signal.SIGKILL)
+                killed = True
+    assert sorted(each.student for each in graded) == names
+    assert {each.points for each in graded} == {4}
+    assert sorted(path.stem for path in (tmp_path / "results").iterdir()) == names
+
+
+SLOW = """import time
+
+
+def wide_beta(beta, s, t):
+    if beta.numel() > 500:
+        time.sleep({seconds})
+    return 1 - (1 - beta[s + 1 : t + 1]).prod()
+"""
+
+
 class Breaks(File):
     """A file that ends the process in which it is unpickled."""
 
     def __reduce__(self):
-        import os
-
         return os._exit, (1,)
 
 

@@ -286,6 +286,9 @@ def test_the_same_generator_gives_the_same_loss(points):
         ({"steps": 0}, "steps must lie between 1 and 500"),
         ({"steps": 501}, "steps must lie between 1 and 500"),
         ({"generator": 3}, "generator must be"),
+        ({"teacher": GaussianDenoiser(0.0, 1.0, NoiseSchedule.linear())}, "teacher must have the student's schedule"),
+        ({"walker": GaussianDenoiser(0.0, 1.0, NoiseSchedule.cosine(100))}, "walker must have the student's schedule"),
+        ({"walker": "w"}, "walker must be a denoiser with a schedule, but got str"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(changed, said):

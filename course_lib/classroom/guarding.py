@@ -259,7 +259,8 @@ def kind_of(value: Any) -> str:
 
 
 def _kinds(values: Iterable[Any]) -> set[str]:
-    return {f"{type(value).__name__}s" for value in values}
+    """The types, in the plural; NumPy's float64 is a Python float, too."""
+    return {"floats" if isinstance(value, float) else f"{type(value).__name__}s" for value in values}
 
 
 def _listed(names: set[str]) -> str:

@@ -196,7 +196,7 @@ class TextToImage:
         prompts = _listed(prompts)
         times = self.denoiser.schedule.times(self._number_of(steps))
         if self.distilled is not None:
-            negative = negative or None  # as the teacher takes it: an empty one is none
+            negative = None if isinstance(negative, str) and not negative else negative  # as the teacher takes it
             self._require_built_in(guidance, negative, interval, parallel)
         cond = self._read(prompts)  # (N, L, D)
         uncond = None if negative is None else self._read([negative])  # (1, L, D)

@@ -175,7 +175,7 @@ def text_to_image(steps: int | None = None) -> TextToImage:
             f"the model itself takes any number, as in text_to_image()(prompts, steps={steps})."
         )
     denoiser = NetDenoiser(text_to_image_student().alone(steps), NoiseSchedule.cosine(), "v")
-    return TextToImage(text_encoder(), denoiser, text_to_image_vae(), Distilled(steps, GUIDANCE))
+    return TextToImage(text_encoder(), denoiser, text_to_image_vae(), Distilled(int(steps), GUIDANCE))
 
 
 @_read_once

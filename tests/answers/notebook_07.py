@@ -1668,7 +1668,7 @@ def quicker_as_an_array(stages):
     return np.array(quicker_by_pairs(stages))
 
 
-@wrong("07.5", "should hold Python floats, but it holds float64s")
+@right("07.5")
 def quicker_as_numpy_numbers(stages):
     return list(np.array(quicker_by_pairs(stages)))
 

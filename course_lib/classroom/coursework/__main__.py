@@ -13,11 +13,11 @@ if importlib.util.find_spec("cloudpickle") is None:
 
 from course_lib.classroom.console import say
 from course_lib.classroom.coursework.assignment import Assignment, AssignmentError, load_assignment, new_assignment
-from course_lib.classroom.coursework.giving_back import write_feedback, write_overview, write_tables
+from course_lib.classroom.coursework.giving_back import write_feedback, write_overview, write_similar, write_tables
 from course_lib.classroom.coursework.gradescope import write_autograder
 from course_lib.classroom.coursework.grading import Graded, grade_all
 from course_lib.classroom.coursework.handed_in import UnreadableError, read_hand_ins
-from course_lib.classroom.coursework.handout import NOTEBOOKS, write_hand_out
+from course_lib.classroom.coursework.handout import NOTEBOOKS, code_handed_out, write_hand_out
 from course_lib.classroom.coursework.sandbox import bubblewrap
 from course_lib.classroom.coursework.within import USUAL, Limits
 from course_lib.support.progress_bar import bar
@@ -65,7 +65,9 @@ def grade(arguments: argparse.Namespace) -> None:
     hand_ins = read_hand_ins(arguments.submissions)
     if not hand_ins:
         raise UnreadableError(f"{arguments.submissions} holds no notebooks.")
-    if bubblewrap() is None:
+    if arguments.dask and importlib.util.find_spec("distributed") is None:
+        raise AssignmentError('--dask needs Dask: pip install "dask[distributed]", here and on its workers.')
+    if bubblewrap() is None and not arguments.dask:
         say(
             "Without bubblewrap (apt install bubblewrap), what students wrote runs with your own rights: "
             "it can read your files and use the network."
@@ -73,18 +75,18 @@ def grade(arguments: argparse.Namespace) -> None:
     limits = Limits(seconds=arguments.seconds)
     done: list[Graded] = []
     with bar(total=len(hand_ins), unit=" hand-ins") as shown:
-        for each in grade_all(assignment, hand_ins, folder, arguments.jobs, limits):
+        for each in grade_all(assignment, hand_ins, folder, arguments.jobs, limits, arguments.dask):
             write_feedback(folder, assignment, each)
             done.append(each)
             shown.update()
     done.sort(key=lambda each: each.key)
     tables = write_tables(folder, assignment, done)
     overview = write_overview(folder, assignment, done)
+    similar = write_similar(folder, assignment, done, code_handed_out(assignment))
     for each in done:
         say(f"{each.points:4} of {assignment.points}  {each.student}{'  (to look at)' if each.notes else ''}")
-    say(
-        f"\n{', '.join(path.name for path in tables)} and {overview.name} are in {folder}, one page a student in feedback/"
-    )
+    pages = ", ".join(path.name for path in (*tables, overview, similar))
+    say(f"\n{pages} are in {folder}, and a page for each student in feedback/")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     chosen = commands.add_subparsers(required=True, metavar="build or grade")
     building = chosen.add_parser("build", help="make an assignment of notebooks")
     building.add_argument("folder", type=Path)
-    building.add_argument("notebooks", nargs="+", help="such as 01 or 03_sampling")
+    building.add_argument("notebooks", nargs="+", help="such as 01 or 03_ddim")
     building.add_argument("--title", default="Diffusion models: coursework")
     building.add_argument("--again", action="store_true", help="make a new one, with a new secret")
     building.add_argument("--nbgrader", action="store_true", help="also make a course for nbgrader")
@@ -105,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
     )
     grading.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many hand-ins at once")
     grading.add_argument("--seconds", type=float, default=USUAL.seconds, help="that one answer may take")
+    grading.add_argument("--dask", metavar="ADDRESS", help="grade on a Dask cluster, such as tcp://10.0.0.1:8786")
     grading.set_defaults(run=grade)
     return commands
 

@@ -22,7 +22,7 @@ class Assignment:
 
     Args:
         title: as students read it.
-        notebooks: their names, such as "03_sampling".
+        notebooks: their names, such as "03_ddim".
         secret: who does not know it, cannot know on what numbers answers are tried.
     """
 

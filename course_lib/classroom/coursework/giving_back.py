@@ -9,6 +9,7 @@ from pathlib import Path
 from course_lib.classroom.coursework.assignment import Assignment
 from course_lib.classroom.coursework.grading import Graded
 from course_lib.classroom.coursework.marking import Mark
+from course_lib.classroom.coursework.similarity import similar_pairs
 from course_lib.classroom.exercises import EXERCISES
 
 STATES = {"right": "✓ right", "wrong": "✗ not yet", "open": "○ not attempted", "missing": "○ not found"}
@@ -18,6 +19,7 @@ table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #d0d0d0; vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 .says { white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; margin: 0; }
 .bar { background: #0072b2; height: .8rem; display: inline-block; vertical-align: middle; }
 .rest { background: #e0e0e0; height: .8rem; display: inline-block; vertical-align: middle; }
 @media print { body { margin: 0; } }
@@ -88,6 +90,31 @@ def write_overview(folder: Path, assignment: Assignment, all_graded: list[Graded
 <table><tbody>{to_look_at or "<tr><td>nothing</td></tr>"}</tbody></table>"""
     path = folder / "overview.html"
     _write_page(path, f"{assignment.title}: overview", page)
+    return path
+
+
+def write_similar(folder: Path, assignment: Assignment, all_graded: list[Graded], handed_out: str) -> Path:
+    """Write the page of pairs of hand-ins that are alike, side by side."""
+    by_key = {each.key: each for each in all_graded}
+    pairs = similar_pairs({each.key: each.code for each in all_graded}, handed_out)
+    parts = []
+    for pair in pairs:
+        first, second = by_key[pair.first], by_key[pair.second]
+        both = "".join(
+            f"<tr><th colspan=2>{exercise} {_safe(EXERCISES[exercise].title)}</th></tr><tr>"
+            + "".join(f"<td><pre>{_safe(each.code.get(exercise, ''))}</pre></td>" for each in (first, second))
+            + "</tr>"
+            for exercise in pair.exercises
+        )
+        parts.append(
+            f"<h2>{_safe(first.student)} and {_safe(second.student)}: {pair.share:.0%}</h2><table>{both}</table>"
+        )
+    page = f"""<h1>{_safe(assignment.title)}: alike</h1>
+<p>Pairs that share at least half of what is rare in the shorter of the two: code that neither the hand-out nor a solution
+nor many of the class have. A reason to look, and no proof: friends who explain things to each other write alike, too.</p>
+{"".join(parts) or "<p>There are none.</p>"}"""
+    path = folder / "similar.html"
+    _write_page(path, f"{assignment.title}: alike", page)
     return path
 
 

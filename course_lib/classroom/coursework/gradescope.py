@@ -16,8 +16,7 @@ from course_lib.classroom.coursework.assignment import FILE, Assignment, load_as
 from course_lib.classroom.coursework.giving_back import STATES
 from course_lib.classroom.coursework.grading import Graded, grade_one
 from course_lib.classroom.coursework.handed_in import HandIn, read_hand_ins
-from course_lib.classroom.coursework.sandbox import bubblewrap, course_without_solutions
-from course_lib.classroom.coursework.within import USUAL
+from course_lib.classroom.coursework.sandbox import Sandbox, bubblewrap, course_without_solutions
 from course_lib.support.files import PACKAGE, atomic_write, data_folder
 
 ROOT = Path("/autograder")
@@ -79,8 +78,8 @@ def grade_submission(root: Path) -> None:
     hand_in = HandIn("submission", files=found, notes=notes)
     wrapper = bubblewrap()
     user = "nobody" if wrapper is None and os.getuid() == 0 else None
-    with course_without_solutions() as course:
-        graded = grade_one(assignment, root / "kept", course, wrapper, USUAL, hand_in, user)
+    with course_without_solutions() as course, Sandbox(course, wrapper, user) as box:
+        graded = grade_one(assignment, hand_in, box)
     with atomic_write(root / "results" / "results.json") as partial:
         partial.write_text(json.dumps(results_of(graded, assignment), indent=1, ensure_ascii=False), encoding="utf-8")
 

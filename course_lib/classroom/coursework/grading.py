@@ -32,6 +32,7 @@ class Graded:
         graded: the file that counted, by notebook.
         marks: by exercise.
         keys: of what the marks depend on, by exercise: an unchanged one is not marked again.
+        code: of the answers, by exercise.
         notes: to the instructor.
     """
 
@@ -42,6 +43,7 @@ class Graded:
     graded: dict[str, str] = field(default_factory=dict)
     marks: dict[str, Mark] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -53,47 +55,69 @@ def grade_all(
     assignment: Assignment,
     hand_ins: list[HandIn],
     folder: Path,
-    at_once: int,
+    at_once: int = 1,
     limits: Limits = USUAL,
-    walls: bool = True,
+    cluster: str | None = None,
 ) -> Iterator[Graded]:
     """Grade hand-ins, and yield each when it is done and its result is saved in ``folder``.
 
+    Marks of an earlier time stay where nothing has changed.
+
     Args:
         at_once: how many, each in processes of its own.
-        walls: whether answers run within bubblewrap.
+        cluster: the address of a Dask scheduler, on whose workers they are graded instead.
     """
     results = folder / RESULTS
     results.mkdir(parents=True, exist_ok=True)
-    with course_without_solutions() as course:
-        wrapper = bubblewrap() if walls else None
-        grade = partial(grade_one, assignment, results, course, wrapper, limits)
-        waiting = list(hand_ins)
-        for together in (at_once, 1):  # those that were lost with their process are tried again, one at a time
-            lost = []
-            yield from _grade_some(grade, waiting, together, lost)
-            waiting = lost
-            if not waiting:
-                return
-        for hand_in in waiting:
-            yield _lost(hand_in, assignment)
+    grade = partial(_grade_again, assignment, limits)
+    asked = [(hand_in, load_result(results / f"{hand_in.key}.json")) for hand_in in hand_ins]
+    graded = _on_cluster(grade, asked, cluster) if cluster else _here(grade, asked, at_once)
+    for hand_in, each in graded:
+        each = each or _lost(hand_in, assignment)
+        with atomic_write(results / f"{each.key}.json") as partial_file:
+            text = json.dumps(asdict(each), indent=1, ensure_ascii=False)
+            partial_file.write_text(text + "\n", encoding="utf-8", errors="replace")
+        yield each
 
 
-def _grade_some(grade: partial, hand_ins: list[HandIn], at_once: int, lost: list[HandIn]) -> Iterator[Graded]:
-    """Grade some; those whose grader broke down are added to ``lost``."""
-    if at_once == 1 and len(hand_ins) > 1:
-        for hand_in in hand_ins:
-            yield from _grade_some(grade, [hand_in], 1, lost)
+Asked = tuple[HandIn, "Graded | None"]
+"""A hand-in, and what became of it the last time."""
+
+
+def _here(grade: partial, asked: list[Asked], at_once: int) -> Iterator[tuple[HandIn, Graded | None]]:
+    """Grade in processes of this machine; those that were lost with their process again, each in one of its own."""
+    lost = []
+    for hand_in, graded in _in_a_pool(grade, asked, at_once):
+        if graded is None:
+            lost.append(next(each for each in asked if each[0] is hand_in))
+        else:
+            yield hand_in, graded
+    for each in lost:
+        yield from _in_a_pool(grade, [each], 1)
+
+
+def _in_a_pool(grade: partial, asked: list[Asked], at_once: int) -> Iterator[tuple[HandIn, Graded | None]]:
+    if not asked:
         return
-    with ProcessPoolExecutor(
-        at_once, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        asked = {pool.submit(grade, hand_in): hand_in for hand_in in hand_ins}
-        for done in as_completed(asked):
+    settings = {"mp_context": get_context("spawn"), "initializer": torch.set_num_threads, "initargs": (1,)}
+    with ProcessPoolExecutor(at_once, **settings) as pool:
+        waiting = {pool.submit(grade, *each): each[0] for each in asked}
+        for done in as_completed(waiting):
             try:
-                yield done.result()
+                yield waiting[done], done.result()
             except BrokenProcessPool:
-                lost.append(asked[done])
+                yield waiting[done], None
+
+
+def _on_cluster(grade: partial, asked: list[Asked], address: str) -> Iterator[tuple[HandIn, Graded | None]]:
+    """Grade on the workers of a Dask cluster, which gives a dead worker's hand-ins to the others."""
+    from dask.distributed import Client
+    from dask.distributed import as_completed as done_first
+
+    with Client(address) as client:
+        waiting = {client.submit(grade, *each, pure=False): each[0] for each in asked}
+        for done in done_first(waiting):
+            yield waiting[done], done.result() if done.status == "finished" else None
 
 
 def _lost(hand_in: HandIn, assignment: Assignment) -> Graded:
@@ -103,39 +127,34 @@ def _lost(hand_in: HandIn, assignment: Assignment) -> Graded:
         for each in ids
     }
     notes = [*hand_in.notes, "the grader broke down over this hand-in twice: look at it by hand"]
-    return Graded(hand_in.key, hand_in.student, hand_in.number, hand_in.late, {}, marks, {}, notes)
+    return Graded(hand_in.key, hand_in.student, hand_in.number, hand_in.late, marks=marks, notes=notes)
+
+
+def _grade_again(assignment: Assignment, limits: Limits, hand_in: HandIn, before: Graded | None) -> Graded:
+    with course_without_solutions() as course, Sandbox(course, bubblewrap()) as box:
+        return grade_one(assignment, hand_in, box, limits, before)
 
 
 def grade_one(
-    assignment: Assignment,
-    results: Path,
-    course: Path,
-    wrapper: str | None,
-    limits: Limits,
-    hand_in: HandIn,
-    user: str | None = None,
+    assignment: Assignment, hand_in: HandIn, box: Sandbox, limits: Limits = USUAL, before: Graded | None = None
 ) -> Graded:
-    """Grade one hand-in and save the result; marks of an earlier time stay where nothing has changed."""
-    before = load_result(results / f"{hand_in.key}.json")
+    """Grade one hand-in; its marks of an earlier time stay where nothing has changed."""
     known: Known = {} if before is None else {each: (before.keys[each], before.marks[each]) for each in before.keys}
     graded = Graded(hand_in.key, hand_in.student, hand_in.number, hand_in.late, notes=list(hand_in.notes))
     chosen = _chosen(hand_in, assignment, graded.notes)
-    with Sandbox(course, wrapper, user) as box:
-        marker = Marker(box, assignment.secret, limits, known)
-        for name, exercises in assignment.exercises.items():
-            file, cells = chosen.get(name, (None, []))
-            code = read_cells(cells)
-            if file is None:
-                graded.notes.append(f"{name} is not among the files")
-            else:
-                graded.graded[name] = file.name
-                graded.notes += [f"{file.name}, code cell {cell}: {why}" for cell, why in code.unreadable.items()]
-            graded.marks |= marker.mark(code, exercises)
-        graded.keys = {each: key for each, key in marker.keys.items() if each in graded.marks}
+    marker = Marker(box, assignment.secret, limits, known)
+    for name, exercises in assignment.exercises.items():
+        file, cells = chosen.get(name, (None, []))
+        code = read_cells(cells)
+        if file is None:
+            graded.notes.append(f"{name} is not among the files")
+        else:
+            graded.graded[name] = file.name
+            graded.notes += [f"{file.name}, code cell {cell}: {why}" for cell, why in code.unreadable.items()]
+        graded.marks |= marker.mark(code, exercises)
+    graded.keys = {each: key for each, key in marker.keys.items() if each in graded.marks}
+    graded.code = {each: text for each, text in marker.texts.items() if each in graded.marks}
     graded.notes += [f"{mark.exercise} {mark.note}" for mark in graded.marks.values() if mark.note]
-    with atomic_write(results / f"{hand_in.key}.json") as partial_file:
-        text = json.dumps(asdict(graded), indent=1, ensure_ascii=False)
-        partial_file.write_text(text + "\n", encoding="utf-8", errors="replace")
     return graded
 
 

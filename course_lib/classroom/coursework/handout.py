@@ -47,6 +47,17 @@ def handed_out(notebook: dict[str, Any], name: str, assignment: Assignment) -> d
     return made
 
 
+def code_handed_out(assignment: Assignment) -> str:
+    """All the code of the notebooks of an assignment."""
+    cells = (
+        cell
+        for path in NOTEBOOKS
+        if path.stem in assignment.notebooks
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+    )
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
 def _told(name: str, assignment: Assignment) -> dict[str, Any]:
     """The cell that says what is asked for."""
     exercises = assignment.exercises[name]

@@ -77,7 +77,9 @@ class Marker:
         box: where answers run.
         secret: from which the numbers come that answers are tried on; nobody who has it not can guess them.
         limits: of each answer.
-        known: marks that were made before, with what they depended on; ``keys`` says so of those made now.
+        known: marks that were made before, with what they depended on.
+
+    Afterwards, ``keys`` says what the marks depended on, and ``texts`` holds the code of the answers, both by exercise.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Marker:
     ) -> None:
         self.box, self.secret, self.limits, self.known = box, secret, limits, known or {}
         self.keys: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
 
     def mark(self, code: Code, exercises: list[str]) -> dict[str, Mark]:
         """The marks of the exercises of a notebook, by id."""
@@ -115,6 +118,7 @@ class Marker:
             if by_name[other] in above or marks[by_name[other]].state != "right":
                 given[other] = EXERCISES[by_name[other]].solution  # as in the notebook, until the own one is right
         part = answer_in(code, name, frozenset(given))
+        self.texts[exercise_id] = part.text
         key = self.keys[exercise_id] = self._key(exercise_id, part.text, given)
         if self.known.get(exercise_id, ("", None))[0] == key:
             marks[exercise_id] = self.known[exercise_id][1]

@@ -256,7 +256,7 @@ class _Shifted:
         return GaussianDenoiser(self.mean, self.std, self.schedule)(x_t, t)
 
 
-_STEPS = torch.tensor([[1000, 750, 500], [500, 250, 0], [250, 187, 125], [125, 62, 0]])
+_STEPS = torch.tensor([[1000, 800, 500], [500, 250, 0], [250, 187, 125], [125, 62, 0]])
 
 
 def _loss(loss, schedule=_COSINE, times=_STEPS, shape=(2,)) -> tuple[Tensor, Tensor, Tensor]:
