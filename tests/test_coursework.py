@@ -154,6 +154,38 @@ def test_an_answer_may_call_another_one_and_does_with_the_courses_until_that_is_
         assert (marks["01.1"].state, marks["01.2"].state) == (state, "right"), marks["01.2"].says
 
 
+STYLES = {
+    "a class": "class Step:\n    def __call__(self, x_prev, beta, eps):\n        return R(1 - beta) * x_prev + R(beta) * eps\n"
+    "\n\nforward_step = Step()",
+    "a decorator": "@functools.wraps(abs)\ndef forward_step(x_prev, beta, eps):\n"
+    "    return R(1 - beta) * x_prev + R(beta) * eps",
+    "wrapped later": "def forward_step(x_prev, beta, eps):\n    return R(1 - beta) * x_prev + R(beta) * eps\n\n\n"
+    "forward_step = functools.partial(forward_step)",
+    "within if": "if True:\n    def forward_step(x_prev, beta, eps):\n        return R(1 - beta) * x_prev + R(beta) * eps",
+    "a lambda": "forward_step = lambda x_prev, beta, eps: R(1 - beta) * x_prev + R(beta) * eps",
+    "annotations of nothing": "def forward_step(x_prev: 'Tensor', beta: Beta, eps: Noise) -> Picture:\n"
+    "    return R(1 - beta) * x_prev + R(beta) * eps",
+    "magic": "%%time\ndef forward_step(x_prev, beta, eps):\n    return R(1 - beta) * x_prev + R(beta) * eps",
+    "imports within": "def forward_step(x_prev, beta, eps):\n    from math import sqrt\n"
+    "    return sqrt(1 - beta) * x_prev + sqrt(beta) * eps",
+    "a star": "from math import *\n\n\ndef forward_step(x_prev, beta, eps):\n"
+    "    return sqrt(1 - beta) * x_prev + sqrt(beta) * eps",
+    "a table": "ROOTS = {}\nROOTS[2] = R\n\n\ndef forward_step(x_prev, beta, eps):\n"
+    "    return ROOTS[2](1 - beta) * x_prev + ROOTS[2](beta) * eps",
+    "a cache": "@functools.lru_cache\ndef root(x):\n    return R(x)\n\n\ndef forward_step(x_prev, beta, eps):\n"
+    "    return root(1 - beta) * x_prev + root(beta) * eps",
+    "a counter": "calls = 0\n\n\ndef forward_step(x_prev, beta, eps):\n    global calls\n    calls += 1\n"
+    "    return R(1 - beta) * x_prev + R(beta) * eps",
+}
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_a_right_answer_is_right_wherever_and_however_it_stands(name, boxes):
+    cells = ["import functools\nimport math", "R = math.sqrt", STYLES[name], 'forward_step = check("01.1")']
+    first = mark(boxes["walls"], cells)["01.1"]
+    assert first.state == "right", first.says
+
+
 def test_stubs_missing_and_unreadable_answers_are_told_apart(boxes):
     stub = "def forward_step(x_prev, beta, eps):\n    raise NotImplementedError"
     marks = mark(boxes["walls"], [stub, "def wide_beta(beta, s, t):\n    return (1"], ["01.1", "01.2", "01.3"])

@@ -87,6 +87,14 @@ def test_cells_that_cannot_be_read_cost_nothing_but_themselves():
     assert unreadable_cell_of(read_cells(cells[:2]), "answer") == (2, "SyntaxError in line 1")
 
 
+def test_lines_for_the_notebook_itself_are_passed_over_and_no_others():
+    assert text_of(["%%time\ndef answer(a, b):\n    return (a\n        % b)"]) is None  # such a line is taken for one
+    cells = ["%%time\n  !pip install x\ndef answer(a, b):\n    return a % b", "other = (3\n% 2)"]
+    assert text_of(cells) == ["def answer(a, b):\n    return a % b"]
+    modulo = "def answer(a, b):\n    return (a\n        % b)"
+    assert text_of([modulo]) == [modulo]
+
+
 def test_other_answers_that_an_answer_calls_are_known_and_can_be_left_out():
     cells = ["def helper():\n    return first()", "def first():\n    return 1", "def answer():\n    return helper()"]
     code = read_cells(cells)

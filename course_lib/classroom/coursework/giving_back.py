@@ -168,4 +168,5 @@ def _safe(text: str) -> str:
 
 def _harmless(value: object) -> object:
     """A cell of a table: what a student wrote is no formula for the instructor's spreadsheet."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "@", "\t", "\r") else value
+    formula = isinstance(value, str) and value != "-" and value[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if formula else value

@@ -6,11 +6,12 @@ stub, with the definitions, imports and values that it uses.
 """
 
 import ast
+import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-MAGIC = ("%", "!", "?")
+MAGIC = re.compile(r"^\s*[%!?]")
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,15 @@ def unreadable_cell_of(code: Code, name: str) -> tuple[int, str] | None:
 
 
 def _statements(cell: int, source: str) -> Iterator[Statement]:
-    lines = ["" if line.startswith(MAGIC) else line for line in source.splitlines()]
-    for node in ast.parse("\n".join(lines)).body:
+    lines = source.splitlines()
+    try:
+        nodes = ast.parse(source).body
+    except (
+        SyntaxError
+    ):  # lines for the notebook itself, such as %%time; an expression may have lines that look like them
+        lines = ["" if MAGIC.match(line) else line for line in lines]
+        nodes = ast.parse("\n".join(lines)).body
+    for node in nodes:
         first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
         whole = lines[first - 1 : node.end_lineno]
         alone = node.col_offset == 0 and len(whole[-1].encode()) == node.end_col_offset
@@ -156,7 +164,7 @@ def _uses(source: str) -> frozenset[str]:
         names.update(
             symbol.get_name()
             for symbol in table.get_symbols()
-            if symbol.is_referenced() and (outermost or symbol.is_global())
+            if (symbol.is_referenced() and (outermost or symbol.is_global())) or symbol.is_declared_global()
         )
         waiting += table.get_children()
     return frozenset(names)

@@ -5,6 +5,8 @@ who is trusted; what goes back is read as in wire.py, since an answer might have
 here: results go back, and are compared where no answer can reach.
 """
 
+import __future__
+
 import contextlib
 import io
 import linecache
@@ -132,7 +134,7 @@ def answer(asked: Asked, reply: BinaryIO) -> None:
 
 
 def _defined(asked: Asked) -> Any:
-    """The answer's function, after its code has run."""
+    """The answer's function, after its code has run. Annotations are not: what they name may stand below, or nowhere."""
     namespace = {"__name__": "__main__", **asked.given}
     for cell, line, source in asked.parts:
         file = f"cell {cell}"
@@ -140,7 +142,7 @@ def _defined(asked: Asked) -> Any:
         known = linecache.cache.get(file, (0, None, [], file))[2]
         lines = [old if old.strip() else new for old, new in _pairs(known, text.splitlines(keepends=True))]
         linecache.cache[file] = (len(text), None, lines, file)
-        exec(compile(text, file, "exec"), namespace)
+        exec(compile(text, file, "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True), namespace)
     return namespace.get(asked.name)
 
 
