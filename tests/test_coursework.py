@@ -193,6 +193,21 @@ def test_stubs_missing_and_unreadable_answers_are_told_apart(boxes):
     assert "Code cell 2, where wide_beta stands, cannot be read: SyntaxError in line 2" in marks["01.2"].says
 
 
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (
+            "torch.randn(x_prev.shape)",
+            "Called twice with the same arguments, it gives two different results: use the eps",
+        ),
+        ("torch.randn(x_prev.shape, generator=torch.Generator().manual_seed(0))", "gives the same whatever eps is"),
+    ],
+)
+def test_noise_of_its_own_and_an_unused_argument_are_named_as_in_the_notebook(code, says, boxes):
+    step = f"def forward_step(x_prev, beta, eps):\n    return (1 - beta) ** 0.5 * x_prev + beta**0.5 * {code}"
+    assert says in mark(boxes["walls"], ["import torch", step])["01.1"].says
+
+
 def test_a_usual_mistake_is_named(boxes):
     marks = mark(boxes["walls"], ["def forward_step(x_prev, beta, eps):\n    return (1 - beta) * x_prev + beta * eps"])
     assert "without the square roots" in marks["01.1"].says

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -130,26 +130,53 @@ class Guarded(Unchanging):
 
     def remark(self) -> str | None:
         """What the last call shows of an answer that is none of the usual mistakes: noise of its own, an unused argument."""
-        solution, answer = self.solution, partial(Watched.__call__, self)  # which leaves the last call as it was
-        with suppress(Exception):
-            if self._alike(solution, self.last_call) and not self._alike(answer, self.last_call):
-                handed = {name for name, value in zip(self.names, self.last_call, strict=False) if value is not None}
-                noise = handed & {"eps", "noise", "generator"}
-                advice = f": use the {min(noise)} that it is handed, and draw no other noise" if noise else ""
-                return f"Called twice with the same arguments, it gives two different results{advice}."
-        for position, (name, value) in enumerate(zip(self.names, self.last_call, strict=False)):
-            with suppress(Exception):
-                others = [
-                    [*self.last_call[:position], other, *self.last_call[position + 1 :]] for other in _others(value)
-                ]
-                matters = any(not self._alike(solution, changed) for changed in others)
-                if matters and all(self._alike(answer, changed) for changed in others):
-                    return f"Your function gives the same whatever {name} is."
-        return None
+        answer = partial(Watched.__call__, self)  # which leaves the last call as it was
+        return remark_of(answer, self.last_call, self.names, what_matters(self.solution, self.last_call))
 
-    def _alike(self, function: Callable, arguments: Iterable[Any]) -> bool:
-        """Whether a function gives the same for these arguments as for those of the last call."""
-        return _same(function(*_copy(self.last_call)), function(*_copy(tuple(arguments))))
+
+class Matters(NamedTuple):
+    """What a result depends on: whether the same arguments give the same, and which arguments, by position, change it."""
+
+    repeats: bool
+    positions: tuple[int, ...]
+
+
+def what_matters(solution: Callable, arguments: tuple[Any, ...]) -> Matters:
+    """What the solution's result depends on in a call."""
+    repeats, positions = False, []
+    with suppress(Exception):
+        repeats = _alike(solution, arguments, arguments)
+    for position in range(len(arguments)):
+        with suppress(Exception):
+            if any(not _alike(solution, arguments, changed) for changed in _with_others(arguments, position)):
+                positions.append(position)
+    return Matters(repeats, tuple(positions))
+
+
+def remark_of(answer: Callable, arguments: tuple[Any, ...], names: list[str], matters: Matters) -> str | None:
+    """What a call shows of an answer whose result should depend on what ``matters``."""
+    with suppress(Exception):
+        if matters.repeats and not _alike(answer, arguments, arguments):
+            handed = {name for name, value in zip(names, arguments, strict=False) if value is not None}
+            noise = handed & {"eps", "noise", "generator"}
+            advice = f": use the {min(noise)} that it is handed, and draw no other noise" if noise else ""
+            return f"Called twice with the same arguments, it gives two different results{advice}."
+    for position in matters.positions:
+        with suppress(Exception):
+            if all(_alike(answer, arguments, changed) for changed in _with_others(arguments, position)):
+                return f"Your function gives the same whatever {names[position]} is."
+    return None
+
+
+def _with_others(arguments: tuple[Any, ...], position: int) -> list[list[Any]]:
+    """The same arguments with other values at one position."""
+    others = _others(arguments[position])
+    return [[*arguments[:position], other, *arguments[position + 1 :]] for other in others]
+
+
+def _alike(function: Callable, arguments: Iterable[Any], others: Iterable[Any]) -> bool:
+    """Whether a function gives the same for two lists of arguments."""
+    return _same(function(*_copy(tuple(arguments))), function(*_copy(tuple(others))))
 
 
 def argument_names(function: Callable) -> list[str]:

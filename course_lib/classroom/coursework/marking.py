@@ -24,7 +24,7 @@ from course_lib.classroom.coursework.wire import DTYPES, BadMessageError, Messag
 from course_lib.classroom.coursework.within import USUAL, Asked, Limits, Recorded
 from course_lib.classroom.exercise import AGAIN, ROUNDS, Attempt, BugHunt, Exercise, Trial
 from course_lib.classroom.exercises import EXERCISES
-from course_lib.classroom.guarding import STUBS_LINE, WrongAnswerError, argument_names, require_kind
+from course_lib.classroom.guarding import STUBS_LINE, WrongAnswerError, argument_names, require_kind, what_matters
 
 State = Literal["right", "wrong", "open", "missing"]
 
@@ -185,10 +185,9 @@ class _Judged:
         try:
             if isinstance(self.exercise, BugHunt):
                 return self.exercise.findings_of(functools.partial(self._attempt, {}))
-            asked = functools.partial(self._reply, runs=tuple(trial.run for trial in self.exercise.trials))
-            names = tuple(argument_names(self.exercise.solution))
-            reply = asked(names=names, changes=self.exercise.changes)
-            return self.exercise.findings_of(functools.partial(self._outcome, iter(reply.messages), reply.end))
+            reply = self._reply(runs=tuple(trial.run for trial in self.exercise.trials), **self._about())
+            outcome = functools.partial(self._outcome, iter(reply.messages), reply.end)
+            return self.exercise.findings_of(outcome, self._remark)
         except WrongAnswerError as finding:
             return str(finding)
 
@@ -198,8 +197,20 @@ class _Judged:
         self.memory = max(self.memory, reply.memory)
         return reply
 
+    def _about(self) -> dict[str, Any]:
+        """What has to be known of the function to watch it."""
+        return {"names": tuple(argument_names(self.exercise.solution)), "changes": self.exercise.changes}
+
+    def _remark(self) -> str | None:
+        """What the last call of the trial that went wrong shows of an answer that is none of the usual mistakes."""
+        matters = what_matters(self.exercise.solution, _last_call(self.tried, self.exercise.solution))
+        reply = self._reply(runs=(self.tried.run,), matters=matters, **self._about())
+        said = reply.messages[0].values.get("remark") if reply.messages else None
+        return said if said is None else str(said)[:500]
+
     def _outcome(self, messages: Iterator[Message], end: str, trial: Trial) -> Tensor:
         """What a trial made of the answer."""
+        self.tried = trial
         message = self._next(messages, end)
         _require_kinds(message.values.get("kinds", []), trial, self.exercise.solution)
         if message.tensor is not None:
@@ -256,11 +267,21 @@ def _require_kinds(kinds: Any, trial: Trial, solution: Callable) -> None:
 
 @functools.cache
 def _expected_kinds(trial: Trial, solution: Callable, moved: int) -> list[dict[str, Any]]:
-    recorded = Recorded(solution, Asked((), "", (), names=tuple(argument_names(solution))), watched=False)
+    return _recorded(trial, solution).kinds
+
+
+def _last_call(trial: Trial, solution: Callable) -> tuple[Any, ...]:
+    """The arguments of the last call of a trial."""
+    return _recorded(trial, solution).last_call
+
+
+def _recorded(trial: Trial, solution: Callable) -> Recorded:
+    """The solution, after a trial."""
+    recorded = Recorded(solution, Asked((), "", (), names=tuple(argument_names(solution))))
     with torch.random.fork_rng(devices=()):
         torch.default_generator.manual_seed(1)
         trial.run(recorded)
-    return recorded.kinds
+    return recorded
 
 
 def _stand_in(kind: dict[str, Any]) -> Any:

@@ -28,7 +28,15 @@ from torch import Tensor, nn
 
 from course_lib.classroom.coursework.wire import Message, send
 from course_lib.classroom.exercise import attempt
-from course_lib.classroom.guarding import AnswerStopped, Unchanging, WrongAnswerError, describe
+from course_lib.classroom.guarding import (
+    AnswerStopped,
+    Matters,
+    Unchanging,
+    Watched,
+    WrongAnswerError,
+    describe,
+    remark_of,
+)
 
 MOST_CALLS = 500  # whose kinds are told
 LARGEST_REPLY = 80 * 2**20  # bytes
@@ -68,6 +76,8 @@ class Asked:
         handed_as: the name under which a test is handed a version.
         names: of the function's arguments.
         changes: which one it is meant to change, by position.
+        matters: on what its result should depend: not the result of the one trial is asked for then, but what its last
+            call shows.
     """
 
     parts: tuple[tuple[int, int, str], ...]
@@ -79,23 +89,23 @@ class Asked:
     handed_as: str = ""
     names: tuple[str, ...] = ()
     changes: int | None = None
+    matters: Matters | None = None
     limits: Limits = USUAL
 
 
 class Recorded(Unchanging):
-    """A function, with the kind of everything that it returned.
+    """A function, with the kind of everything that it returned."""
 
-    Args:
-        watched: whether to watch what it calls and changes, which the course's own function need not be.
-    """
-
-    def __init__(self, function: Callable, asked: Asked, watched: bool = True) -> None:
+    def __init__(self, function: Callable, asked: Asked) -> None:
         super().__init__(function, asked.forbidden, list(asked.names), asked.changes)
-        self.watched = watched
         self.kinds: list[dict[str, Any]] = []
 
+    def unrecorded(self, *arguments: Any) -> Any:
+        """A call that leaves the last one what it was."""
+        return Watched.__call__(self, *arguments)
+
     def __call__(self, *arguments: Any) -> Any:
-        returned = super().__call__(*arguments) if self.watched else self.function(*arguments)
+        returned = super().__call__(*arguments)
         if len(self.kinds) < MOST_CALLS:
             self.kinds.append(kind_of(returned))
         return returned
@@ -126,6 +136,8 @@ def answer(asked: Asked, reply: BinaryIO) -> None:
     elif asked.times is not None:
         for _ in range(asked.times):
             _hand_over(asked, function, reply)
+    elif asked.matters is not None:
+        send(reply, Message({"remark": _remark(asked, Recorded(function, asked))}))
     else:
         recorded = Recorded(function, asked)
         for run in asked.runs:
@@ -160,6 +172,14 @@ def _hand_over(asked: Asked, test: Callable, reply: BinaryIO) -> None:
         send(reply, Message({"stopped": describe(stopped.error)}))
     else:
         send(reply, Message({"attempt": asdict(tried)}))
+
+
+def _remark(asked: Asked, recorded: Recorded) -> str | None:
+    """What the last call of a trial shows of an answer."""
+    torch.manual_seed(0)
+    with contextlib.suppress(Exception):
+        asked.runs[0](recorded)
+    return remark_of(recorded.unrecorded, recorded.last_call, list(asked.names), asked.matters)
 
 
 def _try(run: Callable, recorded: Recorded, reply: BinaryIO) -> bool:
