@@ -84,6 +84,27 @@ def test_without_bubblewrap_marks_are_the_same(name, boxes):
     assert mark(boxes["no walls"], [RIGHT_STEP])["01.1"].state == "right"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(b"{", b"null", b"[" * 50_000, b'{"kinds": 3}', b'{"wrong": {}}', b'{"stopped": 3}'),
+        b'{"kinds": [{"type": "Tensor", "shape": [-1], "dtype": "torch.float32"}]}',
+        b'{"kinds": [{"type": "Tensor", "shape": [1e400], "dtype": "x"}]}',
+        b'{"tensor": {"shape": [9], "dtype": "torch.int8"}}',
+        b'{"tensor": {"shape": [99999999999999999999], "dtype": "torch.int8"}}',
+    ],
+)
+def test_what_an_answer_writes_in_place_of_its_reply_gets_nothing(said, boxes):
+    write = (
+        "import os\n\n\ndef forward_step(x_prev, beta, eps):\n    for place in range(3, 64):\n        try:\n"
+        f"            os.write(place, {said + chr(10).encode()!r})\n"
+        "        except OSError:\n            pass\n    return x_prev\n"
+    )
+    first = mark(boxes["walls"], [write])["01.1"]
+    assert (first.state, first.points) == ("wrong", 0)
+    assert first.says
+
+
 def test_the_copy_that_answers_see_holds_no_solution(course):
     assert not (course / "course_lib" / "classroom" / "exercises").exists()
     code = b"".join(path.read_bytes() for path in course.rglob("*.py") if "data" not in path.parts[-3:])

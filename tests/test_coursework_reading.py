@@ -87,6 +87,17 @@ def test_cells_that_cannot_be_read_cost_nothing_but_themselves():
     assert unreadable_cell_of(read_cells(cells[:2]), "answer") == (2, "SyntaxError in line 1")
 
 
+def test_what_is_too_long_is_not_taken_apart_and_long_chains_are():
+    answer = "def answer():\n    return x1999"
+    chain = "\n".join(
+        ["x0 = 0", *(f"x{k} = x{k - 1}" for k in range(1, 2000)), *(f"x{k} = 0" for k in range(2000, 9000))]
+    )
+    assert len(text_of([chain, answer])) == 2001
+    code = read_cells(["x = 1\n" * 20_000, answer])
+    assert code.unreadable == {1: "too long, or no text"}
+    assert len(read_cells(["x = 1\n" * 15_000] * 12).unreadable) == 12
+
+
 def test_lines_for_the_notebook_itself_are_passed_over_and_no_others():
     assert text_of(["%%time\ndef answer(a, b):\n    return (a\n        % b)"]) is None  # such a line is taken for one
     cells = ["%%time\n  !pip install x\ndef answer(a, b):\n    return a % b", "other = (3\n% 2)"]

@@ -259,7 +259,7 @@ def _require_kinds(kinds: Any, trial: Trial, solution: Callable) -> None:
     """Refuse results of another type, shape or dtype than the solution's, call by call."""
     try:
         stand_ins = [_stand_in(kind) for kind in kinds]
-    except (BadMessageError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+    except (BadMessageError, TypeError, KeyError, AttributeError, RuntimeError, ValueError, OverflowError) as error:
         raise WrongAnswerError(ENDS["forged"]) from error
     for got, expected in zip(stand_ins, _expected_kinds(trial, solution, moved_by()), strict=False):
         require_kind(got, _stand_in(expected))

@@ -29,7 +29,7 @@ from course_lib.classroom.coursework.wire import BadMessageError, Message, recei
 from course_lib.classroom.coursework.within import LENGTH, Asked
 from course_lib.support.files import PACKAGE, data_folder
 
-PROCESSES = 32  # at a time
+PROCESSES = 16  # at a time, threads among them
 ROOM = 64 * 2**20  # bytes that an answer's own folder holds
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/alternatives", "/opt/hostedtoolcache")
 COPY = "/tmp/course"

@@ -8,9 +8,12 @@ stub, with the definitions, imports and values that it uses.
 import ast
 import re
 import symtable
-from collections.abc import Iterator
+from bisect import bisect, bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
+LONGEST_CELL, LONGEST_NOTEBOOK = 100_000, 1_000_000  # characters
 MAGIC = re.compile(r"^\s*[%!?]")
 
 
@@ -42,6 +45,16 @@ class Code:
     unreadable: dict[int, str]
     sources: dict[int, str]
 
+    @cached_property
+    def binders(self) -> dict[str, list[int]]:
+        """The places of the statements that give a name a value, by name."""
+        return _by_name((place, each.binds) for place, each in enumerate(self.statements) if not _is_check(each))
+
+    @cached_property
+    def changers(self) -> dict[str, list[int]]:
+        """The places of the statements that change a name's value, by name."""
+        return _by_name((place, each.changes) for place, each in enumerate(self.statements))
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -60,10 +73,13 @@ def read_cells(cells: list[str]) -> Code:
     statements, unreadable, sources = [], {}, dict(enumerate(cells, start=1))
     for number, source in sources.items():
         try:
+            if len(source) > LONGEST_CELL or sum(map(len, cells)) > LONGEST_NOTEBOOK:
+                raise ValueError
             statements += _statements(number, source)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None)
-            unreadable[number] = f"{type(error).__name__}{f' in line {line}' if line else ''}"
+            why = "too long, or no text" if type(error) is ValueError else type(error).__name__
+            unreadable[number] = f"{why}{f' in line {line}' if line else ''}"
     return Code(tuple(statements), unreadable, sources)
 
 
@@ -73,7 +89,7 @@ def answer_in(code: Code, name: str, given: frozenset[str] = frozenset()) -> Sli
     The names that checks hand back, as in ``add_noise = check("01.3")``, are those of the notebook's own functions,
     except for those that are ``given``.
     """
-    binders = [place for place, each in enumerate(code.statements) if name in each.binds and _is_answer(each)]
+    binders = [place for place in code.binders.get(name, []) if _is_answer(code.statements[place])]
     if not binders:
         return None
     needed = _needed(code, binders[-1], name, given)
@@ -170,6 +186,14 @@ def _uses(source: str) -> frozenset[str]:
     return frozenset(names)
 
 
+def _by_name(places: Iterable[tuple[int, frozenset[str]]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for place, names in places:
+        for name in names:
+            found.setdefault(name, []).append(place)
+    return found
+
+
 def _name_of(alias: ast.alias) -> str:
     return alias.asname or alias.name.split(".")[0]
 
@@ -205,12 +229,13 @@ def _needed(code: Code, place: int, name: str, given: frozenset[str]) -> dict[in
         if (used, at) in seen or used in given:
             continue
         seen.add((used, at))
-        binders = [k for k, each in enumerate(statements) if used in each.binds and not _is_check(each)]
-        before, after = [k for k in binders if k < at], [k for k in binders if k > at]
-        if not before and not after:
+        binders = [k for k in code.binders.get(used, []) if k != at]
+        if not binders:
             continue
-        bound = before[-1] if before else after[0]
-        changing = [k for k in range(bound + 1, at) if used in statements[k].changes]
+        first_after = bisect(binders, at)
+        bound = binders[max(first_after - 1, 0)]
+        changers = code.changers.get(used, [])
+        changing = changers[bisect(changers, bound) : bisect_left(changers, at)]
         for k in (bound, *changing):
             needed.setdefault(k, set()).add(used)
             waiting += [(more, k) for more in statements[k].uses]

@@ -61,7 +61,7 @@ def receive(stream: BinaryIO) -> Message | None:
         if not all(type(size) is int and size >= 0 for size in shape):
             raise BadMessageError("a shape of other things than whole numbers")
         size = math.prod(shape) * dtype.itemsize
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadMessageError(f"no message of the course's: {line[:60]!r}") from error
     if size > LARGEST_TENSOR:
         raise BadMessageError(f"a tensor of {size:,} bytes")
