@@ -85,6 +85,16 @@ ATTACKS = {
     "asks the check's own frames": Attack(
         "import sys\n" + within_answer("pass", "return sys._getframe(1).f_locals['self'].expected"),
         says="AttributeError",
+        note="_getframe",
+    ),
+    "reaches for the other process": Attack(
+        "import os\n" + within_answer("os.open('/proc/1/fd/3', os.O_WRONLY)"), says="Permission denied", note="/proc"
+    ),
+    "writes into its memory": Attack(
+        within_answer("open('/proc/1/mem', 'r+b')"), says="Permission denied", note="/proc"
+    ),
+    "fills the other folder in memory": Attack(
+        within_answer("open('/dev/shm/x', 'w').write('x')"), says="Read-only file system"
     ),
     "patches torch": Attack(
         "import torch\n\n\ndef forward_step(x_prev, beta, eps):\n    torch.allclose = lambda *given, **named: True\n"
@@ -110,6 +120,7 @@ ATTACKS = {
     "writes into every pipe": Attack(
         "import os\n\n\ndef forward_step(x_prev, beta, eps):\n    for pipe in range(3, 30):\n        try:\n"
         "            os.write(pipe, b'{}\\n' * 100)\n        except OSError:\n            pass\n    return x_prev\n",
+        note="os.write",
     ),
 }
 

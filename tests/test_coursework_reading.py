@@ -98,12 +98,27 @@ def test_what_is_too_long_is_not_taken_apart_and_long_chains_are():
     assert len(read_cells(["x = 1\n" * 15_000] * 12).unreadable) == 12
 
 
+def test_the_last_version_of_a_helper_counts_and_a_stub_is_none():
+    answer, helper = "def answer(x):\n    return root(x)", "def root(x):\n    return x**0.5"
+    stub = "def root(x):\n    raise NotImplementedError"
+    assert text_of(["def root(x):\n    return x", answer, helper, stub]) == [answer, helper]
+    now = ["def root(x):\n    return 1", "answer = root", "def root(x):\n    return 2"]
+    assert text_of(now) == now[:2]
+
+
+def test_tables_that_loops_and_methods_fill_come_along():
+    cells = ["K = []", "K.append(1)", "T = [0] * 3\nfor i in range(3):\n    T[i] = i", "def answer():\n    return K, T"]
+    assert text_of(cells) == [*cells[:2], *cells[2].split("\n", 1), cells[3]]
+
+
 def test_lines_for_the_notebook_itself_are_passed_over_and_no_others():
-    assert text_of(["%%time\ndef answer(a, b):\n    return (a\n        % b)"]) is None  # such a line is taken for one
-    cells = ["%%time\n  !pip install x\ndef answer(a, b):\n    return a % b", "other = (3\n% 2)"]
+    cells = ["%%time\n!pip install x\ndef answer(a, b):\n    return a % b", "other = (3\n% 2)"]
     assert text_of(cells) == ["def answer(a, b):\n    return a % b"]
     modulo = "def answer(a, b):\n    return (a\n        % b)"
-    assert text_of([modulo]) == [modulo]
+    assert (
+        text_of([modulo]) == text_of([f"%%time\n{modulo}"]) == text_of([f"torch.randn?\nx = !ls\n{modulo}"]) == [modulo]
+    )
+    assert text_of([f"# \u2028 \x0c\n{modulo}\r\n"]) == [modulo]
 
 
 def test_other_answers_that_an_answer_calls_are_known_and_can_be_left_out():
@@ -136,6 +151,7 @@ def packed(files):
         ("Anna Berg_1234567_assignsubmission_file_/01_forward_step.ipynb", "Anna Berg", "1234567", False, None),
         ("Anna Berg_1234567_assignsubmission_file/deep/er/x.ipynb", "Anna Berg", "1234567", False, "x.ipynb"),
         ("w2/李 小龙_77_assignsubmission_file_/a b.ipynb", "李 小龙", "77", False, "a b.ipynb"),
+        ("anna/hw_1_2_final.ipynb", "anna", "", False, "hw_1_2_final.ipynb"),
         ("bergana_123_98765_01_forward_step.ipynb", "bergana", "123", False, "01_forward_step.ipynb"),
         ("bergana_LATE_123_98765_01_forward_step-2.ipynb", "bergana", "123", True, "01_forward_step-2.ipynb"),
         ("anna/01_forward_step/01_forward_step.ipynb", "anna", "", False, None),
@@ -222,6 +238,30 @@ def test_zips_that_are_none_are_notes(tmp_path, content, says):
     assert says in hand_in.notes[0]
 
 
+def test_who_hands_in_nothing_that_can_be_read_is_not_forgotten(tmp_path):
+    for name in ("anna/01_forward_step.ipynb.txt", "ben/a.rar", "carl/x.json"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("{}")
+    put(tmp_path, "dora/x.ipynb", "dora/y.txt")
+    (tmp_path / "all.zip").write_bytes(packed({"anna/a.rar": "", "dora/x.ipynb": "{}"}))
+    notes = [each.notes for each in read_hand_ins(tmp_path) if each.student in ("anna", "ben", "carl")]
+    assert len(notes) == 3
+    assert all("nothing that can be read: " in each[0] for each in notes)
+    assert [len(each.notes) for each in read_hand_ins(tmp_path / "all.zip")] == [1, 0]
+
+
+def test_a_zip_with_a_month_15_and_in_capitals_is_read(tmp_path):
+    info = zipfile.ZipInfo("x.ipynb", (2020, 1, 1, 0, 0, 0))
+    info.date_time = (2020, 15, 1, 0, 0, 0)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as target:
+        target.writestr(info, "{}")
+    (tmp_path / "anna").mkdir()
+    (tmp_path / "anna" / "WORK.ZIP").write_bytes(stream.getvalue())
+    (hand_in,) = read_hand_ins(tmp_path)
+    assert [each.name for each in hand_in.files] == ["x.ipynb"]
+
+
 def test_too_many_files_of_one_student_are_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "MOST_FILES", 3)
     put(tmp_path, *(f"a/{k}.ipynb" for k in range(5)), "b/x.ipynb")
@@ -259,6 +299,7 @@ OLD = {"worksheets": [{"cells": [{"cell_type": "code", "input": ["a = 1\n", "b =
         ),
         ("x.ipynb", json.dumps({"cells": [{"cell_type": "code", "source": ["a\n", 3]}]}).encode(), ["a\n3"]),
         ("x.py", WORDS.encode(), [WORDS]),
+        ("x.py", b"# %% one\na = 1\n#%%\nb = (", ["", "\na = 1\n", "\nb = ("]),
         ("x.py", WORDS.encode("utf-16"), [WORDS]),
     ],
 )

@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 if not hasattr(os, "fork"):
@@ -28,6 +29,12 @@ def build(arguments: argparse.Namespace) -> None:
     folder = arguments.folder
     if (folder / "assignment.json").exists() and not arguments.again:
         assignment = load_assignment(folder)
+        asked = new_assignment(arguments.title, arguments.notebooks, [path.stem for path in NOTEBOOKS])
+        if (asked.title, asked.notebooks) != (assignment.title, assignment.notebooks):
+            raise AssignmentError(
+                f"{folder} holds another assignment, {assignment.title!r} of {', '.join(assignment.notebooks)}: "
+                "name another folder, or add --again to make a new one in its place."
+            )
         say(f"{folder} holds an assignment already: its secret stays as it is. (--again makes a new one.)")
     else:
         assignment = new_assignment(arguments.title, arguments.notebooks, [path.stem for path in NOTEBOOKS])
@@ -89,6 +96,19 @@ def grade(arguments: argparse.Namespace) -> None:
     say(f"\n{pages} are in {folder}, and a page for each student in feedback/")
 
 
+def positive(kind: type) -> Callable[[str], float]:
+    """What argparse takes for a number above 0, and finite."""
+
+    def read(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise ValueError
+        return value
+
+    read.__name__ = "number above 0"
+    return read
+
+
 def parser() -> argparse.ArgumentParser:
     commands = argparse.ArgumentParser(prog="python -m course_lib.classroom.coursework", description=__doc__)
     chosen = commands.add_subparsers(required=True, metavar="build or grade")
@@ -105,8 +125,8 @@ def parser() -> argparse.ArgumentParser:
     grading.add_argument(
         "--submissions", type=Path, required=True, help="a folder or a zip, as Moodle or Canvas gives it"
     )
-    grading.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many hand-ins at once")
-    grading.add_argument("--seconds", type=float, default=USUAL.seconds, help="that one answer may take")
+    grading.add_argument("--jobs", type=positive(int), default=os.cpu_count() or 1, help="how many hand-ins at once")
+    grading.add_argument("--seconds", type=positive(float), default=USUAL.seconds, help="that one answer may take")
     grading.add_argument("--dask", metavar="ADDRESS", help="grade on a Dask cluster, such as tcp://10.0.0.1:8786")
     grading.set_defaults(run=grade)
     return commands

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -105,7 +104,7 @@ def _in_a_pool(grade: partial, asked: list[Asked], at_once: int) -> Iterator[tup
         for done in as_completed(waiting):
             try:
                 yield waiting[done], done.result()
-            except BrokenProcessPool:
+            except Exception:  # whatever a hand-in has done to its grader
                 yield waiting[done], None
 
 

@@ -4,6 +4,7 @@ Nothing is unpacked to the disk, so no name in a zip can lead anywhere. Whatever
 instructor, and costs nobody else anything.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -40,6 +41,7 @@ class HandIn:
         student: the name, as it stands there.
         number: that Moodle or Canvas knows the student by, "" elsewhere.
         late: whether Canvas says that it came late.
+        unread: what other files there are.
         notes: to the instructor.
     """
 
@@ -47,6 +49,7 @@ class HandIn:
     number: str = ""
     late: bool = False
     files: list[File] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -83,11 +86,16 @@ def read_hand_ins(path: Path) -> list[HandIn]:
         if entry.problem:
             hand_in.notes.append(f"{name}: {entry.problem}")
             continue
-        nested = name.endswith(".zip")
+        if entry.unread:
+            hand_in.unread.append(name)
+            continue
+        nested = name.lower().endswith(".zip")
         for inner in _in_zip(name, entry.content) if nested else [entry]:
             if inner.problem:
                 hand_in.notes.append(f"{inner.path}: {inner.problem}")
-            elif nested and inner.path.endswith(".zip"):
+            elif inner.unread:
+                hand_in.unread.append(inner.path)
+            elif nested and inner.path.lower().endswith(".zip"):
                 hand_in.notes.append(f"{inner.path}: a zip within a zip, which is not opened")
             elif len(hand_in.files) >= MOST_FILES or _size(hand_in) + len(inner.content) > LARGEST_HAND_IN:
                 hand_in.notes.append(f"{inner.path}: left out, since there is too much")
@@ -95,6 +103,9 @@ def read_hand_ins(path: Path) -> list[HandIn]:
             else:
                 called = PurePosixPath(inner.path if nested else name).name
                 hand_in.files.append(File(called, inner.content, inner.modified))
+    for hand_in in hand_ins.values():
+        if not hand_in.files and hand_in.unread:
+            hand_in.notes.append(f"nothing that can be read: {', '.join(hand_in.unread)}"[:300])
     return sorted(hand_ins.values(), key=lambda each: each.key)
 
 
@@ -105,7 +116,7 @@ def code_cells(file: File) -> list[str]:
         UnreadableError: if it is none.
     """
     if file.name.lower().endswith(".py"):
-        return [_text(file)]
+        return re.split(r"^# ?%%.*$", _text(file), flags=re.MULTILINE)
     try:
         notebook = json.loads(file.content)
     except (ValueError, RecursionError):
@@ -124,8 +135,8 @@ def code_cells(file: File) -> list[str]:
 
 def defined_names(cells: list[str]) -> set[str]:
     """The functions whose definitions stand in code cells, whether or not they can be run."""
-    return {name for source in cells for name in re.findall(r"^\s*def\s+(\w+)\s*\(", source, re.MULTILINE)} | {
-        name for source in cells for name in re.findall(r"^(\w+)\s*=", source, re.MULTILINE)
+    return {name for source in cells for name in re.findall(r"^[ \t]*def[ \t]+(\w+)[ \t]*\(", source, re.MULTILINE)} | {
+        name for source in cells for name in re.findall(r"^(\w+)[ \t]*=", source, re.MULTILINE)
     }
 
 
@@ -134,6 +145,7 @@ class _Entry(NamedTuple):
     content: bytes = b""
     modified: float = 0.0
     problem: str = ""
+    unread: bool = False
 
 
 def _in_folder(folder: Path) -> Iterator[_Entry]:
@@ -141,7 +153,9 @@ def _in_folder(folder: Path) -> Iterator[_Entry]:
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
             yield _Entry(name, problem="a link, which is not followed")
-        elif path.is_file() and path.suffix.lower() in READ and not _of_a_tool(name):
+        elif path.is_file() and path.suffix.lower() not in READ and not _of_a_tool(name):
+            yield _Entry(name, unread=True)
+        elif path.is_file() and not _of_a_tool(name):
             size, modified = path.stat().st_size, path.stat().st_mtime
             too_large = size > LARGEST_FILE
             yield _Entry(name, problem=_too_large(size)) if too_large else _Entry(name, path.read_bytes(), modified)
@@ -150,7 +164,7 @@ def _in_folder(folder: Path) -> Iterator[_Entry]:
 def _in_zip(name: str, content: bytes) -> Iterator[_Entry]:
     try:
         packed = zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, ValueError, OSError):
+    except Exception:  # BadZipFile, and whatever else a damaged one leads to
         yield _Entry(name, problem="no zip, although it is called one")
         return
     with packed:
@@ -158,12 +172,14 @@ def _in_zip(name: str, content: bytes) -> Iterator[_Entry]:
             yield _Entry(name, problem="an empty zip")
         for info in packed.infolist():
             path = PurePosixPath(info.filename.replace("\\", "/"))
-            if info.is_dir() or path.suffix.lower() not in READ or _of_a_tool(str(path)):
+            if info.is_dir() or _of_a_tool(str(path)):
                 continue
             if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
                 yield _Entry(path.name, problem=f"its path in the zip leads out of it: {info.filename!r:.80}")
             elif stat.S_ISLNK(info.external_attr >> 16):
                 yield _Entry(str(path), problem="a link, which is not followed")
+            elif path.suffix.lower() not in READ:
+                yield _Entry(str(path), unread=True)
             else:
                 yield _unpacked(packed, info, str(path))
 
@@ -180,7 +196,10 @@ def _unpacked(packed: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> _Ent
         return _Entry(path, problem=f"damaged: {error}")
     if len(content) > LARGEST_FILE:
         return _Entry(path, problem=_too_large(info.file_size))
-    return _Entry(path, content, datetime(*info.date_time[:6], tzinfo=UTC).timestamp() if info.date_time[1] else 0.0)
+    modified = 0.0
+    with contextlib.suppress(ValueError):  # a month 15, say
+        modified = datetime(*info.date_time[:6], tzinfo=UTC).timestamp()
+    return _Entry(path, content, modified)
 
 
 def _whose(path: str) -> tuple[HandIn, str]:
@@ -189,7 +208,7 @@ def _whose(path: str) -> tuple[HandIn, str]:
     for place, part in enumerate(parts[:-1]):
         if (moodle := MOODLE.match(part)) is not None:
             return HandIn(moodle["name"], moodle["id"]), "/".join(parts[place + 1 :])
-    if (canvas := CANVAS.match(parts[-1])) is not None:
+    if len(parts) == 1 and (canvas := CANVAS.match(parts[0])) is not None:  # all in one folder
         return HandIn(canvas["name"], canvas["id"], canvas["late"] is not None), canvas["rest"]
     if len(parts) > 1:
         return HandIn(parts[0]), "/".join(parts[1:])

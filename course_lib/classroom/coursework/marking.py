@@ -66,7 +66,10 @@ NOTES = {
 }
 
 
-HIDDEN = ("classroom.exercises", "classroom.coursework", "EXERCISES", "assignment.json")
+HIDDEN = (
+    *("classroom.exercises", "classroom.coursework", "EXERCISES", "assignment.json"),
+    *("setprofile", "settrace", "_getframe", "f_back", "__closure__", "cell_contents", "/proc", "os.write", "_exit"),
+)
 """What an answer has no honest use for."""
 
 

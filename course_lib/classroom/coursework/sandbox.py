@@ -17,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,9 +27,10 @@ import cloudpickle
 
 from course_lib.classroom import chance, exercises
 from course_lib.classroom.coursework.wire import BadMessageError, Message, receive
-from course_lib.classroom.coursework.within import LENGTH, Asked
+from course_lib.classroom.coursework.within import LARGEST_REPLY, LENGTH, Asked
 from course_lib.support.files import PACKAGE, data_folder
 
+PATIENCE = 10.0  # seconds, beyond those of an answer
 PROCESSES = 16  # at a time, threads among them
 ROOM = 64 * 2**20  # bytes that an answer's own folder holds
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/alternatives", "/opt/hostedtoolcache")
@@ -112,7 +114,8 @@ class Sandbox:
             try:
                 process.stdin.write(LENGTH.pack(len(question)) + question)
                 process.stdin.flush()
-                return _read(process)
+                with _ended_after(process, asked.limits.seconds + PATIENCE):
+                    return _read(process)
             except (BrokenPipeError, EOFError, BadMessageError):
                 self.close()
                 if attempt == 0 and process.poll() is None:
@@ -179,9 +182,22 @@ class Sandbox:
             "/tmp/own",
             "--remount-ro",
             "/",
+            "--remount-ro",
+            "/dev",
             "--chdir",
             "/tmp/own",
         ]
+
+
+@contextlib.contextmanager
+def _ended_after(process: subprocess.Popen, seconds: float) -> Iterator[None]:
+    """End a process that takes longer than it should: its own limits may have been got round."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _read(process: subprocess.Popen) -> Reply:
@@ -195,7 +211,8 @@ def _read(process: subprocess.Popen) -> Reply:
     if head is None:
         raise EOFError
     values = head.values
-    if set(values) != {"end", "seconds", "memory", "bytes"}:
+    kinds = {"end": str, "seconds": float, "memory": int, "bytes": int}
+    if {name: type(value) for name, value in values.items()} != kinds or not 0 <= values["bytes"] <= LARGEST_REPLY:
         raise BadMessageError(f"no head of a reply: {values!r:.60}")
     said, messages, end = io.BytesIO(process.stdout.read(values["bytes"])), [], values["end"]
     try:

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from IPython.core.inputtransformer2 import TransformerManager
+
 LONGEST_CELL, LONGEST_NOTEBOOK = 100_000, 1_000_000  # characters
-MAGIC = re.compile(r"^\s*[%!?]")
+CELL_MAGIC = re.compile(r"^%%.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Statement:
         cell: its number, from 1.
         binds: the names that it gives a value.
         changes: the names whose value it changes, as in ``names[3] = …``.
-        uses: the names that it reads.
+        uses: the names that it reads, sooner or later.
+        uses_now: those of them that it reads when it runs, and not only when a function of it is called.
     """
 
     cell: int
@@ -35,6 +38,7 @@ class Statement:
     binds: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()
     uses: frozenset[str] = frozenset()
+    uses_now: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def answer_in(code: Code, name: str, given: frozenset[str] = frozenset()) -> Sli
 
 def other_answers(code: Code, part: Slice, names: list[str]) -> list[str]:
     """Which of the names of other exercises' functions a slice needs."""
-    used = set().union(*(_uses(source) for *_, source in part.parts))
+    used = set().union(*(_uses(source)[0] for *_, source in part.parts))
     return [name for name in names if name in used]
 
 
@@ -118,26 +122,25 @@ def cell_of_stub(code: Code, name: str) -> int | None:
 def unreadable_cell_of(code: Code, name: str) -> tuple[int, str] | None:
     """The number of the unreadable cell in which a function seems to be defined, and why it cannot be read."""
     for number, reason in code.unreadable.items():
-        if f"def {name}(" in code.sources[number]:
+        if re.search(rf"def\s+{name}\b", code.sources[number]):
             return number, reason
     return None
 
 
 def _statements(cell: int, source: str) -> Iterator[Statement]:
-    lines = source.splitlines()
+    source = source.replace("\r\n", "\n")
     try:
         nodes = ast.parse(source).body
-    except (
-        SyntaxError
-    ):  # lines for the notebook itself, such as %%time; an expression may have lines that look like them
-        lines = ["" if MAGIC.match(line) else line for line in lines]
-        nodes = ast.parse("\n".join(lines)).body
+    except SyntaxError:  # with lines for the notebook itself, such as %%time
+        source = TransformerManager().transform_cell(CELL_MAGIC.sub("", source, count=1))
+        nodes = ast.parse(source).body
+    lines = source.split("\n")
     for node in nodes:
         first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
         whole = lines[first - 1 : node.end_lineno]
         alone = node.col_offset == 0 and len(whole[-1].encode()) == node.end_col_offset
         text = "\n".join(whole) if alone else ast.unparse(node)
-        yield Statement(cell, first, text, node, _binds(node), _changes(node), _uses(text))
+        yield Statement(cell, first, text, node, _binds(node), _changes(node), *_uses(text))
 
 
 def _binds(node: ast.stmt) -> frozenset[str]:
@@ -159,21 +162,27 @@ def _binds(node: ast.stmt) -> frozenset[str]:
 
 
 def _changes(node: ast.stmt) -> frozenset[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    """The names whose value a statement changes: by ``names[3] = …``, ``total += 1`` or ``names.append(…)``."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return frozenset()
     names = set()
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        names.add(node.target.id)
-    for target in targets:
-        while isinstance(target, ast.Subscript | ast.Attribute):
+    for each in ast.walk(node):
+        if isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name):
+            names.add(each.target.id)
+        target = each.value.func if isinstance(each, ast.Expr) and isinstance(each.value, ast.Call) else each
+        stored = isinstance(getattr(each, "ctx", None), ast.Store) or target is not each
+        while stored and isinstance(target, ast.Subscript | ast.Attribute):
             target = target.value
             if isinstance(target, ast.Name):
                 names.add(target.id)
     return frozenset(names)
 
 
-def _uses(source: str) -> frozenset[str]:
-    """The names that a statement reads from outside; the local ones of its functions are none of them."""
-    waiting, names = [symtable.symtable(source, "a cell", "exec")], set()
+def _uses(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a statement reads from outside, and those of them that it reads at once; a function's local ones are
+    none of them.
+    """
+    waiting, names, now = [symtable.symtable(source, "a cell", "exec")], set(), set()
     while waiting:
         table = waiting.pop()
         outermost = table.get_type() == "module"
@@ -182,8 +191,10 @@ def _uses(source: str) -> frozenset[str]:
             for symbol in table.get_symbols()
             if (symbol.is_referenced() and (outermost or symbol.is_global())) or symbol.is_declared_global()
         )
+        if outermost or table.get_type() == "class":
+            now |= names
         waiting += table.get_children()
-    return frozenset(names)
+    return frozenset(names), frozenset(now)
 
 
 def _by_name(places: Iterable[tuple[int, frozenset[str]]]) -> dict[str, list[int]]:
@@ -209,10 +220,15 @@ def _is_answer(statement: Statement) -> bool:
     node = statement.node
     if _is_check(statement) or isinstance(node, ast.Import | ast.ImportFrom):
         return False
+    return not _is_stub(node)
+
+
+def _is_stub(node: ast.stmt) -> bool:
+    """Whether nothing but ``raise NotImplementedError`` stands in a function, beside docstring and comments."""
     if not isinstance(node, ast.FunctionDef):
-        return True
+        return False
     body = [line for line in node.body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]
-    return not (len(body) == 1 and ast.unparse(body[0]).startswith("raise NotImplementedError")) and bool(body)
+    return not body or (len(body) == 1 and ast.unparse(body[0]).startswith("raise NotImplementedError"))
 
 
 def _needed(code: Code, place: int, name: str, given: frozenset[str]) -> dict[int, set[str]]:
@@ -229,13 +245,16 @@ def _needed(code: Code, place: int, name: str, given: frozenset[str]) -> dict[in
         if (used, at) in seen or used in given:
             continue
         seen.add((used, at))
-        binders = [k for k in code.binders.get(used, []) if k != at]
+        binders = [k for k in code.binders.get(used, []) if k != at and not _is_stub(statements[k].node)]
         if not binders:
             continue
-        first_after = bisect(binders, at)
-        bound = binders[max(first_after - 1, 0)]
+        now = used in statements[at].uses_now
+        defined = [k for k in binders if not now and isinstance(statements[k].node, ast.FunctionDef | ast.ClassDef)]
+        # A function is looked up when it is called, so its last version counts; a value is taken as it stood above.
+        bound = defined[-1] if defined else binders[max(bisect(binders, at) - 1, 0)]
         changers = code.changers.get(used, [])
-        changing = changers[bisect(changers, bound) : bisect_left(changers, at)]
+        imported = isinstance(statements[bound].node, ast.Import | ast.ImportFrom)
+        changing = [] if imported else changers[bisect(changers, bound) : bisect_left(changers, at)]
         for k in (bound, *changing):
             needed.setdefault(k, set()).add(used)
             waiting += [(more, k) for more in statements[k].uses]
