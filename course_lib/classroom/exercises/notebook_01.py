@@ -263,7 +263,11 @@ WIDE_BETA = Exercise(
             _single_and_whole,
             "A few steps of a short list come out right, but not one single step, or many of a hundred.",
         ),
-        Trial(_to_ten_digits, "Too many digits are lost.", tolerance=1e-10),
+        Trial(
+            _to_ten_digits,
+            "Too many digits are lost: float32 has about seven digits. Calculate in float64.",
+            tolerance=1e-10,
+        ),
     ),
     mistakes=(
         wide_summed,
@@ -562,7 +566,11 @@ COSINE = Exercise(
     ),
     trials=(
         Trial(_curves, "The curve is not the one of the formula."),
-        Trial(_to_twelve_digits, "Too many digits are lost.", tolerance=1e-12),
+        Trial(
+            _to_twelve_digits,
+            "Too many digits are lost: float32 has about seven digits. Calculate in float64.",
+            tolerance=1e-12,
+        ),
     ),
     mistakes=(
         cosine_not_squared,
