@@ -99,13 +99,17 @@ def _in_a_pool(grade: partial, asked: list[Asked], at_once: int) -> Iterator[tup
     if not asked:
         return
     settings = {"mp_context": get_context("spawn"), "initializer": torch.set_num_threads, "initargs": (1,)}
-    with ProcessPoolExecutor(at_once, **settings) as pool:
+    pool = ProcessPoolExecutor(at_once, **settings)
+    try:
         waiting = {pool.submit(grade, *each): each[0] for each in asked}
         for done in as_completed(waiting):
             try:
-                yield waiting[done], done.result()
+                graded = done.result()
             except Exception:  # whatever a hand-in has done to its grader
-                yield waiting[done], None
+                graded = None
+            yield waiting[done], graded
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for those that are being graded, and for no others
 
 
 def _on_cluster(grade: partial, asked: list[Asked], address: str) -> Iterator[tuple[HandIn, Graded | None]]:
