@@ -390,7 +390,7 @@ def test_on_a_dask_cluster_a_killed_worker_loses_nothing_and_nothing_is_graded_t
     for place, name in enumerate(names):
         write_notebook(tmp_path / "in" / name / "01.ipynb", [RIGHT_STEP, SLOW.format(seconds=1 + place % 2)])
     assignment, hand_ins = Assignment("Week 1", ("01_forward_step",), SECRET), read_hand_ins(tmp_path / "in")
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
         graded, killed = [], False
         for each in grade_all(assignment, hand_ins, tmp_path, cluster=cluster.scheduler_address):
             graded.append(each)

@@ -206,7 +206,7 @@ class _Judged:
 
     def _remark(self) -> str | None:
         """What the last call of the trial that went wrong shows of an answer that is none of the usual mistakes."""
-        matters = what_matters(self.exercise.solution, _last_call(self.tried, self.exercise.solution))
+        matters = what_matters(self.exercise.solution, _recorded(self.tried, self.exercise).last_call)
         reply = self._reply(runs=(self.tried.run,), matters=matters, **self._about())
         said = reply.messages[0].values.get("remark") if reply.messages else None
         return said if said is None else str(said)[:500]
@@ -215,7 +215,7 @@ class _Judged:
         """What a trial made of the answer."""
         self.tried = trial
         message = self._next(messages, end)
-        _require_kinds(message.values.get("kinds", []), trial, self.exercise.solution)
+        _require_kinds(message.values.get("kinds", []), trial, self.exercise)
         if message.tensor is not None:
             return message.tensor
         raise WrongAnswerError(_said(message))
@@ -258,29 +258,25 @@ def _said(message: Message) -> str:
     return "The check cannot use what your function returned."
 
 
-def _require_kinds(kinds: Any, trial: Trial, solution: Callable) -> None:
+def _require_kinds(kinds: Any, trial: Trial, exercise: Exercise) -> None:
     """Refuse results of another type, shape or dtype than the solution's, call by call."""
     try:
         stand_ins = [_stand_in(kind) for kind in kinds]
     except (BadMessageError, TypeError, KeyError, AttributeError, RuntimeError, ValueError, OverflowError) as error:
         raise WrongAnswerError(ENDS["forged"]) from error
-    for got, expected in zip(stand_ins, _expected_kinds(trial, solution, moved_by()), strict=False):
+    for got, expected in zip(stand_ins, _expected_kinds(trial, exercise, moved_by()), strict=False):
         require_kind(got, _stand_in(expected))
 
 
 @functools.cache
-def _expected_kinds(trial: Trial, solution: Callable, moved: int) -> list[dict[str, Any]]:
-    return _recorded(trial, solution).kinds
+def _expected_kinds(trial: Trial, exercise: Exercise, moved: int) -> list[dict[str, Any]]:
+    return _recorded(trial, exercise).kinds
 
 
-def _last_call(trial: Trial, solution: Callable) -> tuple[Any, ...]:
-    """The arguments of the last call of a trial."""
-    return _recorded(trial, solution).last_call
-
-
-def _recorded(trial: Trial, solution: Callable) -> Recorded:
+def _recorded(trial: Trial, exercise: Exercise) -> Recorded:
     """The solution, after a trial."""
-    recorded = Recorded(solution, Asked((), "", (), names=tuple(argument_names(solution))))
+    names = tuple(argument_names(exercise.solution))
+    recorded = Recorded(exercise.solution, Asked((), "", (), names=names, changes=exercise.changes))
     with torch.random.fork_rng(devices=()):
         torch.default_generator.manual_seed(1)
         trial.run(recorded)
