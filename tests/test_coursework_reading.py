@@ -124,7 +124,7 @@ def test_lines_for_the_notebook_itself_are_passed_over_and_no_others():
 def test_other_answers_that_an_answer_calls_are_known_and_can_be_left_out():
     cells = ["def helper():\n    return first()", "def first():\n    return 1", "def answer():\n    return helper()"]
     code = read_cells(cells)
-    assert other_answers(code, answer_in(code, "answer"), ["first", "second"]) == ["first"]
+    assert other_answers(answer_in(code, "answer"), ["first", "second"]) == ["first"]
     assert text_of(cells, given=["first"]) == [cells[0], cells[2]]
 
 

@@ -13,7 +13,13 @@ if importlib.util.find_spec("cloudpickle") is None:
     sys.exit("Coursework needs cloudpickle: make .venv/coursework installs it, or pip install cloudpickle.")
 
 from course_lib.classroom.console import say
-from course_lib.classroom.coursework.assignment import Assignment, AssignmentError, load_assignment, new_assignment
+from course_lib.classroom.coursework.assignment import (
+    FILE,
+    Assignment,
+    AssignmentError,
+    load_assignment,
+    new_assignment,
+)
 from course_lib.classroom.coursework.giving_back import write_feedback, write_overview, write_similar, write_tables
 from course_lib.classroom.coursework.gradescope import write_autograder
 from course_lib.classroom.coursework.grading import Graded, grade_all
@@ -27,7 +33,7 @@ from course_lib.support.progress_bar import bar
 def build(arguments: argparse.Namespace) -> None:
     """Make an assignment of notebooks, and its hand-out."""
     folder = arguments.folder
-    if (folder / "assignment.json").exists() and not arguments.again:
+    if (folder / FILE).exists() and not arguments.again:
         assignment = load_assignment(folder)
         asked = new_assignment(arguments.title, arguments.notebooks, [path.stem for path in NOTEBOOKS])
         if (asked.title, asked.notebooks) != (assignment.title, assignment.notebooks):
@@ -50,7 +56,7 @@ def build(arguments: argparse.Namespace) -> None:
         say(f"for nbgrader: cd {course}; nbgrader generate_assignment {folder.resolve().name}")
     count = sum(map(len, assignment.exercises.values()))
     say(f"{assignment.title}: {count} exercises, {assignment.points} points")
-    say(f"hand out {packed}; keep {folder / 'assignment.json'} to yourself")
+    say(f"hand out {packed}; keep {folder / FILE} to yourself")
 
 
 def nbgrader_course(folder: Path, assignment: Assignment) -> Path:

@@ -1,5 +1,6 @@
 """An assignment: which exercises of which notebooks count, and the secret that its hidden numbers come from."""
 
+import functools
 import hashlib
 import json
 import secrets
@@ -75,6 +76,7 @@ def load_assignment(folder: Path) -> Assignment:
         ) from error
 
 
+@functools.cache
 def version_of(exercise_id: str) -> str:
     """What changes when an exercise's check does: marks of another version are made again."""
     stands_in = EXERCISES[exercise_id].solution.__module__.rsplit(".", 1)[-1]

@@ -73,9 +73,10 @@ def grade_submission(root: Path) -> None:
         (root / "source" / name).chmod(0o700)
     assignment = load_assignment(root / "source")
     (root / "results").mkdir(parents=True, exist_ok=True)
-    found = [file for each in read_hand_ins(root / "submission") for file in each.files]
-    notes = [note for each in read_hand_ins(root / "submission") for note in each.notes]
-    hand_in = HandIn("submission", files=found, notes=notes)
+    hand_in = HandIn("submission")
+    for each in read_hand_ins(root / "submission"):
+        hand_in.files += each.files
+        hand_in.notes += each.notes
     wrapper = bubblewrap()
     user = "nobody" if wrapper is None and os.getuid() == 0 else None
     with course_without_solutions() as course, Sandbox(course, wrapper, user) as box:

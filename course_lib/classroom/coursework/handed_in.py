@@ -190,9 +190,7 @@ def _unpacked(packed: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> _Ent
             content = stream.read(LARGEST_FILE + 1)  # whatever size it claims to have
     except RuntimeError:
         return _Entry(path, problem="locked with a password")
-    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError, ValueError) as error:
-        return _Entry(path, problem=f"damaged: {error}")
-    except Exception as error:  # zlib.error and its like
+    except Exception as error:  # BadZipFile, zlib.error and their like
         return _Entry(path, problem=f"damaged: {error}")
     if len(content) > LARGEST_FILE:
         return _Entry(path, problem=_too_large(info.file_size))

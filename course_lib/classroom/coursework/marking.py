@@ -4,7 +4,7 @@ import functools
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -115,7 +115,7 @@ class Marker:
             return
         by_name = {EXERCISES[other].solution.__name__: other for other in _of_same_notebook(exercise_id)}
         given = {}
-        for other in other_answers(code, part, [each for each in by_name if each != name]):
+        for other in other_answers(part, [each for each in by_name if each != name]):
             if by_name[other] not in above:
                 self._mark(code, by_name[other], marks, (*above, exercise_id))
             if by_name[other] in above or marks[by_name[other]].state != "right":
@@ -195,7 +195,7 @@ class _Judged:
             return str(finding)
 
     def _reply(self, **asked: Any) -> Reply:
-        reply = self.box.ask(_replaced(self.asked, asked))
+        reply = self.box.ask(replace(self.asked, **asked))
         self.seconds += reply.seconds
         self.memory = max(self.memory, reply.memory)
         return reply
@@ -241,10 +241,6 @@ class _Judged:
         self.note = NOTES.get(end, "" if end == "time" else f"crashed ({end})")
         says = ENDS.get(end, f"It crashed the whole process ({end}), which Python code alone does not do.")
         raise WrongAnswerError(says.format(seconds=self.asked.limits.seconds))
-
-
-def _replaced(asked: Asked, values: dict[str, Any]) -> Asked:
-    return Asked(**{**vars(asked), **values})
 
 
 def _said(message: Message) -> str:

@@ -37,10 +37,6 @@ SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/a
 COPY = "/tmp/course"
 
 
-class SandboxError(Exception):
-    """The process in which answers run cannot be started."""
-
-
 class Reply(NamedTuple):
     """What came of an answer.
 
@@ -57,6 +53,7 @@ class Reply(NamedTuple):
     memory: int
 
 
+@functools.cache
 def bubblewrap() -> str | None:
     """The path of bubblewrap, if there is one that this system lets us use."""
     path = shutil.which("bwrap")
@@ -101,15 +98,11 @@ class Sandbox:
         self.close()
 
     def ask(self, asked: Asked) -> Reply:
-        """Run an answer there.
-
-        Raises:
-            SandboxError: if the process cannot be started.
-        """
+        """Run an answer there, and once more if the process was lost over it."""
         if self.wrapper:  # without it, the limit would count the grader's own processes, too
             asked = replace(asked, limits=replace(asked.limits, processes=PROCESSES))
         question = _pickled(asked)
-        for attempt in range(2):
+        for _ in range(2):
             process = self._started()
             try:
                 process.stdin.write(LENGTH.pack(len(question)) + question)
@@ -118,8 +111,6 @@ class Sandbox:
                     return _read(process)
             except (BrokenPipeError, EOFError, BadMessageError):
                 self.close()
-                if attempt == 0 and process.poll() is None:
-                    continue
         return Reply([], "lost", 0.0, 0)
 
     def close(self) -> None:

@@ -62,10 +62,17 @@ class Code:
 
 @dataclass(frozen=True)
 class Slice:
-    """The code of one answer: (cell, line, source) each, in the order in which they have to run; and the answer's own cell."""
+    """The code of one answer.
+
+    Args:
+        parts: (cell, line, source) each, in the order in which they have to run.
+        cell: the answer's own.
+        uses: the names that it reads.
+    """
 
     parts: tuple[tuple[int, int, str], ...]
     cell: int
+    uses: frozenset[str]
 
     @property
     def text(self) -> str:
@@ -102,13 +109,13 @@ def answer_in(code: Code, name: str, given: frozenset[str] = frozenset()) -> Sli
         for place, each in enumerate(code.statements)
         if place in needed
     )
-    return Slice(parts, code.statements[binders[-1]].cell)
+    uses = frozenset().union(*(code.statements[place].uses for place in needed))
+    return Slice(parts, code.statements[binders[-1]].cell, uses)
 
 
-def other_answers(code: Code, part: Slice, names: list[str]) -> list[str]:
+def other_answers(part: Slice, names: list[str]) -> list[str]:
     """Which of the names of other exercises' functions a slice needs."""
-    used = set().union(*(_uses(source)[0] for *_, source in part.parts))
-    return [name for name in names if name in used]
+    return [name for name in names if name in part.uses]
 
 
 def cell_of_stub(code: Code, name: str) -> int | None:
