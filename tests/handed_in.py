@@ -1,6 +1,7 @@
 """A class of students: what they hand in, and the marks that they have to get for it, written beforehand."""
 
 import ast
+import copy
 import inspect
 import json
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from pathlib import Path
 
 from answers import RIGHT, WRONG, Answer
 
+from course_lib.classroom.checks import source_of
+from course_lib.classroom.coursework.assignment import Assignment
+from course_lib.classroom.coursework.task import functions_of
 from course_lib.classroom.exercises import EXERCISES
 
 RIGHT_STEP = "def forward_step(x_prev, beta, eps):\n    return (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps\n"
@@ -158,6 +162,15 @@ def cells_of(answers: list[Answer]) -> list[str]:
     return [ast.unparse(ast.Module(kept, [])), *named]
 
 
+def alone(function: Callable, name: str) -> list[str]:
+    """Code cells with one function of a file under another name, and the file's imports of whole modules."""
+    tree = ast.parse(inspect.getsource(inspect.getmodule(function)))
+    imports = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import)]
+    definition = ast.parse(inspect.getsource(function)).body[0]
+    definition.decorator_list = []
+    return ["\n".join(imports), ast.unparse(definition), f"{name} = {function.__name__}"]
+
+
 def usable(notebook_number: str, answers: list[Answer]) -> dict[str, list[Answer]]:
     """The answers of a notebook that have a name of their own, by exercise."""
     found: dict[str, list[Answer]] = {each: [] for each in EXERCISES if each[:2] == notebook_number}
@@ -186,3 +199,53 @@ def _name(exercise: str) -> str:
 
 def _registers(decorator: ast.expr) -> bool:
     return isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") in ("right", "wrong")
+
+
+def solved(notebook: dict, assignment: Assignment, instead: dict[str, str] | None = None) -> dict:
+    """A hand-out with every answer written in, or another one for some tasks."""
+    made = copy.deepcopy(notebook)
+    for cell in made["cells"]:
+        told, source = cell["metadata"].get("exercise", {}), "".join(cell["source"])
+        if told.get("role") == "answer":
+            cell["source"] = (instead or {}).get(told["id"], source_of(assignment.tasks[told["id"]].solution))
+        elif told.get("role") == "words":
+            cell["source"] = "The variance falls to 0.01, and drawing starts from 1."
+        elif "def my_betas(" in source:
+            cell["source"] = f"{source_of(assignment.tasks['01.E'].solution)}\n"
+    return made
+
+
+def ten_hand_ins(release: dict, assignment: Assignment) -> dict[str, tuple[dict, int]]:
+    """Ten notebooks made from a hand-out of notebook 01, and the points that they deserve before anybody has read the words."""
+    right = solved(release, assignment)
+    stripped, doubled, deleted, turned = (copy.deepcopy(right) for _ in range(4))
+    for cell in stripped["cells"]:
+        cell["metadata"] = {}
+    doubled["cells"] += copy.deepcopy([cell for cell in doubled["cells"] if "exercise" in cell["metadata"]])
+    deleted["cells"] = [cell for cell in deleted["cells"] if not _is_check(cell)]
+    edited = copy.deepcopy(release)
+    for cell in edited["cells"]:
+        if _is_check(cell):
+            cell["source"] = 'print("all right")'
+    turned["cells"].reverse()
+    full = sum(task.points for task in functions_of(assignment.tasks).values())
+
+    def first(code: str) -> tuple[dict, int]:
+        return solved(release, assignment, {"01.1": code}), full - EXERCISES["01.1"].points
+
+    return {
+        "right": (right, full),
+        "untouched": (release, 0),
+        "wrong": first("def forward_step(x_prev, beta, eps):\n    return x_prev"),
+        "exits": first(ATTACKS["ends the process"].code),
+        "equal": first(ATTACKS["equals everything"].code),
+        "stripped": (stripped, full),
+        "doubled": (doubled, full),
+        "deleted": (deleted, full),
+        "edited": (edited, 0),
+        "turned": (turned, full),
+    }
+
+
+def _is_check(cell: dict) -> bool:
+    return cell["metadata"].get("exercise", {}).get("role") == "check"

@@ -15,12 +15,19 @@ from handed_in import ATTACKS, RIGHT_STEP, cells_of, right_and_wrong, write_note
 from course_lib.classroom.chance import other_numbers, seeded
 from course_lib.classroom.coursework import __main__ as command
 from course_lib.classroom.coursework import grading
-from course_lib.classroom.coursework.assignment import Assignment, AssignmentError, load_assignment, new_assignment
+from course_lib.classroom.coursework.assignment import (
+    Assignment,
+    AssignmentError,
+    load_assignment,
+    new_assignment,
+    numbers_for,
+)
 from course_lib.classroom.coursework.giving_back import write_feedback, write_overview, write_similar, write_tables
 from course_lib.classroom.coursework.grading import grade_all
-from course_lib.classroom.coursework.handed_in import File, code_cells, read_hand_ins
+from course_lib.classroom.coursework.handed_in import File, read_hand_ins
+from course_lib.classroom.coursework.handed_in import cells_of as cells_in
 from course_lib.classroom.coursework.handout import NOTEBOOKS, handed_out
-from course_lib.classroom.coursework.marking import Marker, numbers_for
+from course_lib.classroom.coursework.marking import Marker
 from course_lib.classroom.coursework.sandbox import Sandbox, _pickled, bubblewrap, course_without_solutions
 from course_lib.classroom.coursework.similarity import similar_pairs
 from course_lib.classroom.coursework.slicing import read_cells
@@ -47,7 +54,10 @@ def boxes(course):
 
 
 def mark(box, cells, exercises=("01.1",), seconds=20.0):
-    return Marker(box, SECRET, Limits(seconds=seconds)).mark(read_cells(cells), list(exercises))
+    numbers = {each[:2] for each in exercises}
+    of_notebook = {each: exercise for each, exercise in EXERCISES.items() if each[:2] in numbers}
+    marks = Marker(box, SECRET, Limits(seconds=seconds)).mark(read_cells(cells), of_notebook)
+    return {each: marks[each] for each in exercises}
 
 
 # --- attacks ----------------------------------------------------------------------------------------------------------
@@ -193,6 +203,8 @@ STYLES = {
     "    return sqrt(1 - beta) * x_prev + sqrt(beta) * eps",
     "a table": "ROOTS = {}\nROOTS[2] = R\n\n\ndef forward_step(x_prev, beta, eps):\n"
     "    return ROOTS[2](1 - beta) * x_prev + ROOTS[2](beta) * eps",
+    "below its name": "forward_step = step\n\n\ndef step(x_prev, beta, eps, root=R):\n"
+    "    return root(1 - beta) * x_prev + root(beta) * eps",
     "a cache": "@functools.lru_cache\ndef root(x):\n    return R(x)\n\n\ndef forward_step(x_prev, beta, eps):\n"
     "    return root(1 - beta) * x_prev + root(beta) * eps",
     "a counter": "calls = 0\n\n\ndef forward_step(x_prev, beta, eps):\n    global calls\n    calls += 1\n"
@@ -302,7 +314,10 @@ def test_what_has_not_changed_is_not_graded_again(graded_class, tmp_path, monkey
     assert asked == []
     assert [again.marks[exercise].points for exercise in FIRST] == expected["carla"]
     (file,) = carla.files
-    cells = [*code_cells(file), "def wide_beta(beta, s, t):\n    return 1 - (1 - beta[s + 1 : t + 1]).prod()"]
+    cells = [
+        *(cell.source for cell in cells_in(file)),
+        "def wide_beta(beta, s, t):\n    return 1 - (1 - beta[s + 1 : t + 1]).prod()",
+    ]
     write_notebook(tmp_path / "x.ipynb", cells)
     carla.files = [File("x.ipynb", (tmp_path / "x.ipynb").read_bytes(), 0.0)]
     mended = grading.grade_one(assignment, carla, box, limits, again)
@@ -359,15 +374,15 @@ COPIED = """def forward_step(x_prev, beta, eps):
 def test_who_copies_is_paired_and_who_writes_what_everybody_writes_is_not():
     solution = "def forward_step(x_prev, beta, eps):\n    return (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps"
     code = {f"student{number}": {"01.1": solution.replace("eps", f"e{number % 3}")} for number in range(30)}
-    assert similar_pairs(code, "") == []
+    assert similar_pairs(code, []) == []
     code |= {"anna": {"01.1": COPIED}, "ben": {"01.1": COPIED.replace("    return", "    pass\n    return")}}
-    (pair,) = similar_pairs(code, "")
+    (pair,) = similar_pairs(code, [])
     assert (pair.first, pair.second, pair.exercises) == ("anna", "ben", ("01.1",))
     assert pair.share > 0.7
-    assert similar_pairs(code, COPIED) == []  # if it was handed out
+    assert similar_pairs(code, [COPIED]) == []  # if it was handed out
     everybody = code | {f"other{number}": {"01.1": COPIED} for number in range(10)}
-    assert similar_pairs(everybody, "") == []
-    assert similar_pairs({"anna": {"01.1": "what ("}, "ben": {}}, "") == []
+    assert similar_pairs(everybody, []) == []
+    assert similar_pairs({"anna": {"01.1": "what ("}, "ben": {}}, []) == []
 
 
 def test_a_hand_in_that_breaks_the_grader_costs_nobody_else_anything(tmp_path, monkeypatch):
@@ -436,12 +451,12 @@ def test_a_hand_out_shows_no_answers_and_is_worth_nothing_untouched(path, boxes)
         for cell in made["cells"]
         if cell["cell_type"] == "code"
     )
-    cells = code_cells(File("x.ipynb", json.dumps(made).encode(), 0.0))
-    code = read_cells(cells)
+    cells = cells_in(File("x.ipynb", json.dumps(made).encode(), 0.0))
+    code = read_cells([cell.source for cell in cells if cell.is_code])
     assert code.unreadable == {}
-    marks = Marker(boxes["walls"], SECRET).mark(code, assignment.exercises[path.stem])
+    marks = Marker(boxes["walls"], SECRET).mark(code, assignment.tasks)
     assert {each.state for each in marks.values()} == {"open"}
-    for exercise in assignment.exercises[path.stem]:
+    for exercise in assignment.tasks:
         assert f'check("{exercise}")' in source
         assert exercise in "".join(made["cells"][1]["source"])
 
@@ -452,18 +467,20 @@ def test_the_command_builds_and_grades(tmp_path, monkeypatch, capsys):
         command.main()
         return capsys.readouterr().out
 
-    assert "5 exercises, 11 points" in run("build", tmp_path / "week", "01")
-    secret = load_assignment(tmp_path / "week").secret
+    assert "8 tasks, 21 points, 4 of them for answers that you read" in run("build", tmp_path / "week", "01")
+    made = load_assignment(tmp_path / "week")
     run("build", tmp_path / "week", "01")
-    assert load_assignment(tmp_path / "week").secret == secret
+    assert load_assignment(tmp_path / "week") == made
     with zipfile.ZipFile(tmp_path / "week" / "handout.zip") as packed:
         assert packed.namelist() == ["01_forward_step.ipynb"]
-        assert secret not in packed.read("01_forward_step.ipynb").decode()
+        assert made.secret not in packed.read("01_forward_step.ipynb").decode()
     write_notebook(tmp_path / "in" / "anna" / "01.ipynb", [RIGHT_STEP])
     said = run("grade", tmp_path / "week", "--submissions", tmp_path / "in", "--jobs", 1)
-    assert "2 of 11  anna" in said
+    assert "2 of 21  anna" in said
     for name in ("grades.csv", "grades_moodle.csv", "grades_canvas.csv", "overview.html", "feedback/anna.html"):
         assert (tmp_path / "week" / name).is_file()
+    assert "to be read" not in said
+    assert "7 tasks, 17 points\n" in run("build", tmp_path / "short", "01", "--no-questions")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from handed_in import ATTACKS, RIGHT_STEP, cells_of, right_and_wrong, write_notebook
+from handed_in import ATTACKS, RIGHT_STEP, cells_of, notebook, right_and_wrong, ten_hand_ins
 
 from course_lib.classroom.coursework.assignment import Assignment
 from course_lib.classroom.coursework.gradescope import write_autograder
+from course_lib.classroom.coursework.handout import NOTEBOOKS, handed_out
 from course_lib.classroom.coursework.sandbox import bubblewrap
 
 pytestmark = [
@@ -22,13 +23,14 @@ pytestmark = [
     ),
 ]
 SECRET = "the instructor's own"
+ASSIGNMENT = Assignment("Week 1", ("01_forward_step",), SECRET, ("add_noise_by_kept", "01.E", "01.Q"))
 
 
 @pytest.fixture(scope="module")
 def uploaded(tmp_path_factory):
     """What Gradescope has in /autograder, but that setup.sh has not run: the packages are those of the tests."""
     top = tmp_path_factory.mktemp("gradescope")
-    packed = write_autograder(top, Assignment("Week 1", ("01_forward_step",), SECRET))
+    packed = write_autograder(top, ASSIGNMENT)
     root = top / "autograder"
     with zipfile.ZipFile(packed) as opened:
         opened.extractall(root / "source")
@@ -40,9 +42,10 @@ def uploaded(tmp_path_factory):
     return root
 
 
-def run(root, cells):
+def run(root, handed_in):
     shutil.rmtree(root / "submission", ignore_errors=True)
-    write_notebook(root / "submission" / "01_forward_step.ipynb", cells)
+    (root / "submission").mkdir()
+    (root / "submission" / "01_forward_step.ipynb").write_text(json.dumps(handed_in), encoding="utf-8")
     (root / "results").mkdir(exist_ok=True)
     inside = ["--bind", str(root), "/autograder"]
     for path in Path("/").iterdir():
@@ -63,11 +66,17 @@ def test_the_scripts_are_shell(uploaded):
 
 def test_a_submission_gets_its_marks(uploaded):
     right, wrong = (next(iter(zip(*each.values(), strict=False))) for each in right_and_wrong("01"))
-    mixed = run(uploaded, cells_of([right[0], wrong[1], right[2], wrong[3], right[4]]))
-    assert [test["score"] for test in mixed["tests"]] == [2, 0, 3, 0, 2]
-    assert [test["max_score"] for test in mixed["tests"]] == [2, 2, 3, 2, 2]
-    assert [test["status"] for test in mixed["tests"]] == ["passed", "failed", "passed", "failed", "passed"]
+    mixed = run(uploaded, notebook(cells_of([right[0], wrong[1], right[2], wrong[3], right[4]])))
+    *tests, question, _ = mixed["tests"]
+    assert [test["score"] for test in tests] == [2, 0, 3, 0, 2, 0, 0]
+    assert [test["max_score"] for test in tests] == [2, 2, 3, 2, 2, 4, 2]
+    assert [test["status"] for test in tests] == [
+        *("passed", "failed", "passed", "failed", "passed"),
+        "failed",
+        "failed",
+    ]
     assert mixed["score"] == 7
+    assert "score" not in question  # somebody gives it in Gradescope
     assert mixed["tests"][1]["output"]
     assert mixed["stdout_visibility"] == "hidden"
 
@@ -76,8 +85,17 @@ def test_an_attack_gets_nothing_and_only_the_instructor_is_told(uploaded):
     results = uploaded / "results" / "results.json"
     read = f"open('/autograder/source/assignment.json').read() + open({str(results)!r}, 'w').write('x')"
     for code in (ATTACKS["ends the process"].code, f"def forward_step(x_prev, beta, eps):\n    return {read}\n"):
-        got = run(uploaded, [code, "x = 1"])
+        got = run(uploaded, notebook([code, "x = 1"]))
         assert got["score"] == 0
         assert SECRET not in json.dumps(got)
         assert got["tests"][-1]["visibility"] == "hidden"
-    assert run(uploaded, [RIGHT_STEP])["score"] == 2
+    assert run(uploaded, notebook([RIGHT_STEP]))["score"] == 2
+
+
+def test_ten_hand_ins_get_the_marks_that_they_deserve(uploaded):
+    (path,) = [path for path in NOTEBOOKS if path.stem == "01_forward_step"]
+    release = handed_out(json.loads(path.read_text(encoding="utf-8")), path.stem, ASSIGNMENT)
+    ten = ten_hand_ins(release, ASSIGNMENT)
+    assert {name: run(uploaded, made)["score"] for name, (made, _) in ten.items()} == {
+        name: points for name, (_, points) in ten.items()
+    }

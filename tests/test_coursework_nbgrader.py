@@ -1,6 +1,5 @@
 """The course for nbgrader: its four commands work as they stand, and its marks are those of ``grade``."""
 
-import copy
 import csv
 import importlib.util
 import json
@@ -10,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from handed_in import ATTACKS
+from handed_in import ten_hand_ins
 
 from course_lib.classroom.checks import source_of
 from course_lib.classroom.coursework.assignment import load_assignment
 from course_lib.classroom.coursework.grading import grade_all
 from course_lib.classroom.coursework.handed_in import read_hand_ins
-from course_lib.classroom.exercises import EXERCISES
+from course_lib.classroom.coursework.task import HERE, Experiment, Question
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,47 +34,6 @@ def run(folder, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-def solved(release, instead=None):
-    """The release with every answer written in, or another one for some exercises."""
-    notebook = copy.deepcopy(release)
-    for cell in notebook["cells"]:
-        told = cell["metadata"].get("exercise", {})
-        if told.get("role") == "answer":
-            cell["source"] = (instead or {}).get(told["id"], source_of(EXERCISES[told["id"]].solution))
-    return notebook
-
-
-def is_graded(cell):
-    return cell["metadata"].get("nbgrader", {}).get("grade", False)
-
-
-def hand_ins(release):
-    """Notebooks, and the points that they deserve."""
-    stripped, doubled, deleted, edited, turned = (solved(release) for _ in range(5))
-    for cell in stripped["cells"]:
-        cell["metadata"] = {}
-    doubled["cells"] += copy.deepcopy([cell for cell in doubled["cells"] if "nbgrader" in cell["metadata"]])
-    deleted["cells"] = [cell for cell in deleted["cells"] if not is_graded(cell)]
-    edited = copy.deepcopy(release)
-    for cell in edited["cells"]:
-        if is_graded(cell):
-            cell["source"] = 'print("all right")'
-    turned["cells"].reverse()
-    wrong = "def forward_step(x_prev, beta, eps):\n    return x_prev"
-    return {
-        "right": (solved(release), 11),
-        "untouched": (release, 0),
-        "wrong": (solved(release, {"01.1": wrong}), 9),
-        "exits": (solved(release, {"01.1": ATTACKS["ends the process"].code}), 9),
-        "equal": (solved(release, {"01.1": ATTACKS["equals everything"].code}), 9),
-        "stripped": (stripped, 11),
-        "doubled": (doubled, 11),
-        "deleted": (deleted, 11),
-        "edited": (edited, 0),
-        "turned": (turned, 11),
-    }
-
-
 def test_nbgrader_makes_collects_marks_and_gives_back(tmp_path):
     folder = tmp_path / "week1"
     code, said = run(tmp_path, "course_lib.classroom.coursework", "build", str(folder), "01", "--nbgrader")
@@ -84,13 +42,22 @@ def test_nbgrader_makes_collects_marks_and_gives_back(tmp_path):
     code, said = run(course, "nbgrader", "generate_assignment", "week1")
     assert code == 0, said
     release = json.loads((course / "release" / "week1" / NAME).read_text(encoding="utf-8"))
-    source = "".join("".join(cell["source"]) for cell in release["cells"])
-    for exercise in (each for each in EXERCISES.values() if each.id[:2] == "01"):
-        body = source_of(exercise.solution).split("\n", 1)[1]
-        assert body not in source
-        assert f'check("{exercise.id}")' in source
+    sources = {
+        kind: "".join("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+        for kind, path in ((kind, course / kind / "week1" / NAME) for kind in ("source", "release"))
+    }
+    assignment = load_assignment(folder)
+    for task in assignment.tasks.values():
+        if isinstance(task, Question):
+            assert task.model in sources["source"]
+            assert task.model not in sources["release"]
+        elif not isinstance(task, Experiment):
+            body = source_of(task.solution).split("\n", 1)[1]
+            assert body in sources["source"]
+            assert body not in sources["release"]
+    assert HERE in sources["release"]
     expected = {}
-    for student, (notebook, points) in hand_ins(release).items():
+    for student, (notebook, points) in ten_hand_ins(release, assignment).items():
         expected[student] = points
         path = course / "submitted" / student / "week1" / NAME
         path.parent.mkdir(parents=True)
@@ -103,8 +70,18 @@ def test_nbgrader_makes_collects_marks_and_gives_back(tmp_path):
         assert code == 0, said
     with open(course / "grades.csv", newline="", encoding="utf-8") as file:
         assert {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)} == expected
+    for student, waits in (("right", True), ("stripped", True), ("untouched", False)):
+        assert to_be_read(course, student) == waits
     page = (course / "feedback" / "wrong" / "week1" / "01_forward_step.html").read_text(encoding="utf-8")
     assert "Not yet" in page
     assert "BEGIN HIDDEN TESTS" not in page
-    graded = grade_all(load_assignment(folder), read_hand_ins(course / "submitted"), tmp_path, 2)
+    graded = grade_all(assignment, read_hand_ins(course / "submitted"), tmp_path, 2)
     assert {each.student: each.points for each in graded} == expected
+
+
+def to_be_read(course, student):
+    """Whether nbgrader asks a person to grade what a student has written."""
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        return book.find_submission("week1", student).needs_manual_grade

@@ -9,7 +9,7 @@ import pytest
 from handed_in import notebook
 
 from course_lib.classroom.coursework import handed_in as reading
-from course_lib.classroom.coursework.handed_in import File, UnreadableError, code_cells, read_hand_ins
+from course_lib.classroom.coursework.handed_in import File, UnreadableError, cells_of, read_hand_ins
 from course_lib.classroom.coursework.slicing import answer_in, other_answers, read_cells, unreadable_cell_of
 
 # --- the code of an answer --------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def test_statements_of_any_kind_that_give_a_name_its_value_are_found():
         "def decorate(f): return f\nKind = int",
     ]
     got = text_of(cells)
-    assert got == [*cells[:3], cells[3], "def decorate(f): return f", "Kind = int"]
+    assert got == [*cells[:3], "def decorate(f): return f", "Kind = int", cells[3]]  # what it needs at once comes first
 
 
 def test_cells_that_cannot_be_read_cost_nothing_but_themselves():
@@ -151,6 +151,7 @@ def packed(files):
         ("Anna Berg_1234567_assignsubmission_file_/01_forward_step.ipynb", "Anna Berg", "1234567", False, None),
         ("Anna Berg_1234567_assignsubmission_file/deep/er/x.ipynb", "Anna Berg", "1234567", False, "x.ipynb"),
         ("w2/李 小龙_77_assignsubmission_file_/a b.ipynb", "李 小龙", "77", False, "a b.ipynb"),
+        ("Anna Berg_1234567_assignsubmission_file_my 01.ipynb", "Anna Berg", "1234567", False, "my 01.ipynb"),
         ("anna/hw_1_2_final.ipynb", "anna", "", False, "hw_1_2_final.ipynb"),
         ("bergana_123_98765_01_forward_step.ipynb", "bergana", "123", False, "01_forward_step.ipynb"),
         ("bergana_LATE_123_98765_01_forward_step-2.ipynb", "bergana", "123", True, "01_forward_step-2.ipynb"),
@@ -171,6 +172,14 @@ def test_whose_file_it_is_is_told_by_the_ways_of_moodle_canvas_nbgrader_and_peop
         assert [each.name for each in hand_in.files] == [file or name.split("/")[-1]]
         assert hand_in.notes == []
         assert not set("/\\'. ") & set(hand_in.key)
+
+
+def test_one_folder_above_the_students_is_seen_through(tmp_path):
+    put(tmp_path, "submitted/anna/week1/01.ipynb", "submitted/ben/week1/01.ipynb", "submitted/ben/week1/02.ipynb")
+    assert [(each.student, len(each.files)) for each in read_hand_ins(tmp_path)] == [("anna", 1), ("ben", 2)]
+    put(tmp_path / "one", "anna/01/01.ipynb", "anna/02.ipynb")
+    (anna,) = read_hand_ins(tmp_path / "one")
+    assert (anna.student, len(anna.files)) == ("anna", 2)
 
 
 def test_no_two_students_share_a_name_for_their_files(tmp_path):
@@ -304,7 +313,7 @@ OLD = {"worksheets": [{"cells": [{"cell_type": "code", "input": ["a = 1\n", "b =
     ],
 )
 def test_code_is_read_in_any_encoding_and_format(name, content, cells):
-    assert code_cells(File(name, content, 0.0)) == cells
+    assert [cell.source for cell in cells_of(File(name, content, 0.0)) if cell.is_code] == cells
 
 
 @pytest.mark.parametrize(
@@ -312,4 +321,4 @@ def test_code_is_read_in_any_encoding_and_format(name, content, cells):
 )
 def test_what_is_no_notebook_is_refused_in_a_sentence(content):
     with pytest.raises(UnreadableError, match="it is no notebook"):
-        code_cells(File("x.ipynb", content, 0.0))
+        cells_of(File("x.ipynb", content, 0.0))

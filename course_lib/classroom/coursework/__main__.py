@@ -20,30 +20,32 @@ from course_lib.classroom.coursework.assignment import (
     load_assignment,
     new_assignment,
 )
+from course_lib.classroom.coursework.by_hand import PAGE, TABLE, read_entries, with_entries, write_by_hand
 from course_lib.classroom.coursework.giving_back import write_feedback, write_overview, write_similar, write_tables
 from course_lib.classroom.coursework.gradescope import write_autograder
 from course_lib.classroom.coursework.grading import Graded, grade_all
 from course_lib.classroom.coursework.handed_in import UnreadableError, read_hand_ins
 from course_lib.classroom.coursework.handout import NOTEBOOKS, code_handed_out, write_hand_out
 from course_lib.classroom.coursework.sandbox import bubblewrap
+from course_lib.classroom.coursework.task import questions_of
 from course_lib.classroom.coursework.within import USUAL, Limits
 from course_lib.support.progress_bar import bar
 
 
 def build(arguments: argparse.Namespace) -> None:
     """Make an assignment of notebooks, and its hand-out."""
-    folder = arguments.folder
+    folder, known = arguments.folder, [path.stem for path in NOTEBOOKS]
     if (folder / FILE).exists() and not arguments.again:
         assignment = load_assignment(folder)
-        asked = new_assignment(arguments.title, arguments.notebooks, [path.stem for path in NOTEBOOKS])
-        if (asked.title, asked.notebooks) != (assignment.title, assignment.notebooks):
+        asked = new_assignment(arguments.title, arguments.notebooks, known, not arguments.no_questions)
+        if _what(asked) != _what(assignment):
             raise AssignmentError(
                 f"{folder} holds another assignment, {assignment.title!r} of {', '.join(assignment.notebooks)}: "
                 "name another folder, or add --again to make a new one in its place."
             )
         say(f"{folder} holds an assignment already: its secret stays as it is. (--again makes a new one.)")
     else:
-        assignment = new_assignment(arguments.title, arguments.notebooks, [path.stem for path in NOTEBOOKS])
+        assignment = new_assignment(arguments.title, arguments.notebooks, known, not arguments.no_questions)
         folder.mkdir(parents=True, exist_ok=True)
         assignment.save(folder)
     packed = write_hand_out(folder, assignment)
@@ -54,9 +56,15 @@ def build(arguments: argparse.Namespace) -> None:
     if arguments.nbgrader:
         course = nbgrader_course(folder, assignment)
         say(f"for nbgrader: cd {course}; nbgrader generate_assignment {folder.resolve().name}")
-    count = sum(map(len, assignment.exercises.values()))
-    say(f"{assignment.title}: {count} exercises, {assignment.points} points")
+    by_hand = sum(each.points for each in questions_of(assignment.tasks).values())
+    read = f", {by_hand} of them for answers that you read" if by_hand else ""
+    say(f"{assignment.title}: {len(assignment.tasks)} tasks, {assignment.points} points{read}")
     say(f"hand out {packed}; keep {folder / FILE} to yourself")
+
+
+def _what(assignment: Assignment) -> tuple[str, list[str]]:
+    """What an assignment is, apart from what chance has drawn for it."""
+    return assignment.title, list(assignment.tasks)
 
 
 def nbgrader_course(folder: Path, assignment: Assignment) -> Path:
@@ -75,6 +83,7 @@ def nbgrader_course(folder: Path, assignment: Assignment) -> Path:
 def grade(arguments: argparse.Namespace) -> None:
     """Grade everything that was handed in."""
     assignment, folder = load_assignment(arguments.folder), arguments.folder
+    entries = read_entries(folder, assignment)
     hand_ins = read_hand_ins(arguments.submissions)
     if not hand_ins:
         raise UnreadableError(f"{arguments.submissions} holds no notebooks.")
@@ -89,17 +98,23 @@ def grade(arguments: argparse.Namespace) -> None:
     done: list[Graded] = []
     with bar(total=len(hand_ins), unit=" hand-ins") as shown:
         for each in grade_all(assignment, hand_ins, folder, arguments.jobs, limits, arguments.dask):
-            write_feedback(folder, assignment, each)
-            done.append(each)
+            done.append(with_entries(each, entries))
+            write_feedback(folder, assignment, done[-1])
             shown.update()
     done.sort(key=lambda each: each.key)
     tables = write_tables(folder, assignment, done)
     overview = write_overview(folder, assignment, done)
     similar = write_similar(folder, assignment, done, code_handed_out(assignment))
+    waiting = write_by_hand(folder, assignment, done, entries)
     for each in done:
         say(f"{each.points:4} of {assignment.points}  {each.student}{'  (to look at)' if each.notes else ''}")
     pages = ", ".join(path.name for path in (*tables, overview, similar))
     say(f"\n{pages} are in {folder}, and a page for each student in feedback/")
+    if waiting:
+        say(
+            f"Answers that wait to be read, and are not in the points yet: {waiting}. Read {folder / PAGE}, enter points into "
+            f"{folder / TABLE}, and run the same command again."
+        )
 
 
 def positive(kind: type) -> Callable[[str], float]:
@@ -123,6 +138,7 @@ def parser() -> argparse.ArgumentParser:
     building.add_argument("notebooks", nargs="+", help="such as 01 or 03_ddim")
     building.add_argument("--title", default="Diffusion models: coursework")
     building.add_argument("--again", action="store_true", help="make a new one, with a new secret")
+    building.add_argument("--no-questions", action="store_true", help="leave out what has to be read by a person")
     building.add_argument("--nbgrader", action="store_true", help="also make a course for nbgrader")
     building.add_argument("--gradescope", action="store_true", help="also make an autograder for Gradescope")
     building.set_defaults(run=build)

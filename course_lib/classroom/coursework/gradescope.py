@@ -16,7 +16,8 @@ from course_lib.classroom.coursework.assignment import FILE, Assignment, load_as
 from course_lib.classroom.coursework.giving_back import STATES
 from course_lib.classroom.coursework.grading import Graded, grade_one
 from course_lib.classroom.coursework.handed_in import HandIn, read_hand_ins
-from course_lib.classroom.coursework.sandbox import Sandbox, bubblewrap, course_without_solutions
+from course_lib.classroom.coursework.sandbox import sandbox
+from course_lib.classroom.coursework.task import questions_of
 from course_lib.support.files import PACKAGE, atomic_write, data_folder
 
 ROOT = Path("/autograder")
@@ -40,7 +41,7 @@ RUN = """\
 cd /autograder/source
 exec .venv/bin/python -m course_lib.classroom.coursework.gradescope
 """
-SECRETS = (FILE, "course_lib/classroom/exercises")
+SECRETS = (FILE, "course_lib/classroom/exercises", "course_lib/classroom/coursework/tasks")
 BESIDE = ("LICENSE", "README.md", "pyproject.toml")
 LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", "unfinished")
 
@@ -77,16 +78,15 @@ def grade_submission(root: Path) -> None:
     for each in read_hand_ins(root / "submission"):
         hand_in.files += each.files
         hand_in.notes += each.notes
-    wrapper = bubblewrap()
-    user = "nobody" if wrapper is None and os.getuid() == 0 else None
-    with course_without_solutions() as course, Sandbox(course, wrapper, user) as box:
+    with sandbox("nobody" if os.getuid() == 0 else None) as box:
         graded = grade_one(assignment, hand_in, box)
     with atomic_write(root / "results" / "results.json") as partial:
         partial.write_text(json.dumps(results_of(graded, assignment), indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def results_of(graded: Graded, assignment: Assignment) -> dict[str, Any]:
-    """Marks as Gradescope reads them: a test for each exercise. What is for the instructor stays hidden from the student."""
+    """Marks as Gradescope reads them: a test for each task. What is for the instructor stays hidden from the student."""
+    by_hand = questions_of(assignment.tasks)
     tests = [
         {
             "name": f"{mark.exercise} {mark.title}",
@@ -98,7 +98,11 @@ def results_of(graded: Graded, assignment: Assignment) -> dict[str, Any]:
             "visibility": "visible",
         }
         for mark in graded.marks.values()
+        if mark.exercise not in by_hand
     ]
+    for each, question in by_hand.items():
+        output = f"{question.points} points, given by somebody who reads it.\n\n{graded.words[each] or 'Nothing is written.'}"
+        tests.append({"name": f"{each} {question.title}", "output": output, "visibility": "visible"})
     if graded.notes:
         tests.append({"name": "for the instructor", "output": "\n".join(graded.notes), "visibility": "hidden"})
     return {"score": graded.points, "tests": tests, "stdout_visibility": "hidden", "output": f"{assignment.title}"}

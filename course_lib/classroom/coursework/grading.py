@@ -11,12 +11,20 @@ from pathlib import Path
 import torch
 
 from course_lib.classroom.coursework.assignment import Assignment
-from course_lib.classroom.coursework.handed_in import File, HandIn, UnreadableError, code_cells, defined_names
+from course_lib.classroom.coursework.handed_in import (
+    Cell,
+    File,
+    HandIn,
+    UnreadableError,
+    cells_of,
+    defined_names,
+    words_on,
+)
 from course_lib.classroom.coursework.marking import Known, Mark, Marker
-from course_lib.classroom.coursework.sandbox import Sandbox, bubblewrap, course_without_solutions
+from course_lib.classroom.coursework.sandbox import Sandbox, sandbox
 from course_lib.classroom.coursework.slicing import read_cells
+from course_lib.classroom.coursework.task import Question, functions_of, questions_of
 from course_lib.classroom.coursework.within import USUAL, Limits
-from course_lib.classroom.exercises import EXERCISES
 from course_lib.support.files import atomic_write
 
 RESULTS = "results"
@@ -29,9 +37,10 @@ class Graded:
     Args:
         student, number, late: as in ``HandIn``.
         graded: the file that counted, by notebook.
-        marks: by exercise.
-        keys: of what the marks depend on, by exercise: an unchanged one is not marked again.
-        code: of the answers, by exercise.
+        marks: by the task's id.
+        keys: of what the marks depend on, by task: an unchanged one is not marked again.
+        code: of the answers, by task.
+        words: what was answered to questions, by task.
         notes: to the instructor.
     """
 
@@ -43,6 +52,7 @@ class Graded:
     marks: dict[str, Mark] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -125,16 +135,15 @@ def _on_cluster(grade: partial, asked: list[Asked], address: str) -> Iterator[tu
 
 def _lost(hand_in: HandIn, assignment: Assignment) -> Graded:
     marks = {
-        each: Mark(each, EXERCISES[each].title, 0, EXERCISES[each].points, "missing", "It could not be graded.")
-        for ids in assignment.exercises.values()
-        for each in ids
+        each: Mark(each, task.title, 0, task.points, "missing", "It could not be graded.")
+        for each, task in assignment.tasks.items()
     }
     notes = [*hand_in.notes, "the grader broke down over this hand-in twice: look at it by hand"]
     return Graded(hand_in.key, hand_in.student, hand_in.number, hand_in.late, marks=marks, notes=notes)
 
 
 def _grade_again(assignment: Assignment, limits: Limits, hand_in: HandIn, before: Graded | None) -> Graded:
-    with course_without_solutions() as course, Sandbox(course, bubblewrap()) as box:
+    with sandbox() as box:
         return grade_one(assignment, hand_in, box, limits, before)
 
 
@@ -146,19 +155,29 @@ def grade_one(
     graded = Graded(hand_in.key, hand_in.student, hand_in.number, hand_in.late, notes=list(hand_in.notes))
     chosen = _chosen(hand_in, assignment, graded.notes)
     marker = Marker(box, assignment.secret, limits, known)
-    for name, exercises in assignment.exercises.items():
+    for name, tasks in assignment.by_notebook.items():
         file, cells = chosen.get(name, (None, []))
-        code = read_cells(cells)
+        code = read_cells([cell.source for cell in cells if cell.is_code])
         if file is None:
             graded.notes.append(f"{name} is not among the files")
         else:
             graded.graded[name] = file.name
             graded.notes += [f"{file.name}, code cell {cell}: {why}" for cell, why in code.unreadable.items()]
-        graded.marks |= marker.mark(code, exercises)
+        marks = marker.mark(code, functions_of(tasks))
+        for each, question in questions_of(tasks).items():
+            graded.words[each] = words_on(question, cells)
+            marks[each] = _to_read(question, graded.words[each])
+        graded.marks |= {each: marks[each] for each in tasks}
     graded.keys = {each: key for each, key in marker.keys.items() if each in graded.marks}
     graded.code = {each: text for each, text in marker.texts.items() if each in graded.marks}
     graded.notes += [f"{mark.exercise} {mark.note}" for mark in graded.marks.values() if mark.note]
     return graded
+
+
+def _to_read(question: Question, words: str) -> Mark:
+    """The mark of a question, before somebody has read what was written."""
+    says = "" if words else "Not attempted: nothing is written under the question."
+    return Mark(question.id, question.title, 0, question.points, "to read" if words else "open", says)
 
 
 def load_result(path: Path) -> Graded | None:
@@ -171,12 +190,12 @@ def load_result(path: Path) -> Graded | None:
         return None
 
 
-def _chosen(hand_in: HandIn, assignment: Assignment, notes: list[str]) -> dict[str, tuple[File, list[str]]]:
-    """The file that counts for each notebook, and its code: the one changed last, if there are several."""
-    found: dict[str, list[tuple[File, list[str]]]] = {}
+def _chosen(hand_in: HandIn, assignment: Assignment, notes: list[str]) -> dict[str, tuple[File, list[Cell]]]:
+    """The file that counts for each notebook, and its cells: the one changed last, if there are several."""
+    found: dict[str, list[tuple[File, list[Cell]]]] = {}
     for file in hand_in.files:
         try:
-            cells = code_cells(file)
+            cells = cells_of(file)
         except UnreadableError as error:
             notes.append(f"{file.name}: {error}")
             continue
@@ -192,12 +211,15 @@ def _chosen(hand_in: HandIn, assignment: Assignment, notes: list[str]) -> dict[s
     return chosen
 
 
-def _which(file: File, cells: list[str], assignment: Assignment) -> str | None:
+def _which(file: File, cells: list[Cell], assignment: Assignment) -> str | None:
     """The notebook that a file is: the one most of whose functions stand in it, or else the one after which it is called."""
-    names, text = defined_names(cells), "\n".join(cells)
+    sources = [cell.source for cell in cells if cell.is_code]
+    names, text = defined_names(sources), "\n".join(sources)
     score = {
-        notebook: sum((EXERCISES[each].solution.__name__ in names) + 2 * (f'"{each}"' in text) for each in exercises)
-        for notebook, exercises in assignment.exercises.items()
+        notebook: sum(
+            (each.solution.__name__ in names) + 2 * (f'"{each.id}"' in text) for each in functions_of(tasks).values()
+        )
+        for notebook, tasks in assignment.by_notebook.items()
     }
     best = max(score, key=score.get)
     if score[best]:

@@ -7,21 +7,27 @@ instructor, and costs nobody else anything.
 import contextlib
 import hashlib
 import io
+import itertools
 import json
 import re
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from course_lib.classroom.coursework.task import HERE, Question
 
 LARGEST_FILE = 50 * 2**20  # bytes, unpacked
 LARGEST_HAND_IN = 200 * 2**20
 MOST_FILES = 2000  # of one student
+NEXT = re.compile(r"#+ (\d\d\.[A-Z] ·|What you have now)")
+LONGEST_ANSWER = 20_000  # characters, to a question
 READ = (".ipynb", ".py", ".zip")
 MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_(assignsubmission_\w+|onlinetext)_?$")
+MOODLE_FILE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_[a-z]+_(?P<rest>.+)$")
 CANVAS = re.compile(r"^(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)$")
 
 
@@ -62,6 +68,13 @@ class HandIn:
         return "_".join(filter(None, (plain, self.number or changed)))
 
 
+class Cell(NamedTuple):
+    """A cell of a notebook: code, or else text."""
+
+    is_code: bool
+    source: str
+
+
 class UnreadableError(Exception):
     """A file that cannot be read, and why, in a sentence."""
 
@@ -78,9 +91,10 @@ def read_hand_ins(path: Path) -> list[HandIn]:
         entries = _in_zip(path.name, path.read_bytes())
     else:
         raise UnreadableError(f"{path} is neither a folder nor a zip: give what Moodle or Canvas let you download.")
-    hand_ins: dict[str, HandIn] = {}
+    entries, hand_ins = list(entries), {}
+    wrapped = _wrapper(entry.path for entry in entries)
     for entry in entries:
-        whose, name = _whose(entry.path)
+        whose, name = _whose(entry.path.removeprefix(wrapped))
         hand_in = hand_ins.setdefault(whose.key, whose)
         hand_in.late = hand_in.late or whose.late
         if entry.problem:
@@ -109,14 +123,14 @@ def read_hand_ins(path: Path) -> list[HandIn]:
     return sorted(hand_ins.values(), key=lambda each: each.key)
 
 
-def code_cells(file: File) -> list[str]:
-    """The code cells of a notebook, in order, or the text of a .py file as one cell.
+def cells_of(file: File) -> list[Cell]:
+    """The cells of a notebook, in order; those of a .py file begin with # %%, as editors have it.
 
     Raises:
         UnreadableError: if it is none.
     """
     if file.name.lower().endswith(".py"):
-        return re.split(r"^# ?%%.*$", _text(file), flags=re.MULTILINE)
+        return [Cell(True, source) for source in re.split(r"^# ?%%.*$", _text(file), flags=re.MULTILINE)]
     try:
         notebook = json.loads(file.content)
     except (ValueError, RecursionError):
@@ -129,8 +143,24 @@ def code_cells(file: File) -> list[str]:
         cells = [cell for sheet in notebook.get("worksheets") or [] for cell in sheet.get("cells") or []]
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise UnreadableError("it is no notebook: it has no list of cells")
-    code = (cell.get("source", cell.get("input", "")) for cell in cells if cell.get("cell_type") == "code")
-    return ["".join(map(str, source)) if isinstance(source, list) else str(source) for source in code]
+    return [Cell(cell.get("cell_type") == "code", _source_of(cell)) for cell in cells]
+
+
+def words_on(question: Question, cells: list[Cell]) -> str:
+    """What a student has written under a question, up to the next heading of the hand-out."""
+    texts = [cell.source for cell in cells if not cell.is_code]
+    begins = [place for place, text in enumerate(texts) if question.heading in text]
+    if not begins:
+        return ""
+    written = itertools.takewhile(lambda text: not NEXT.match(text), texts[begins[-1] + 1 :])
+    lines = "\n\n".join([texts[begins[-1]], *written]).splitlines()
+    given = {line.strip() for line in (*question.shown.splitlines(), HERE)} - {""}
+    return "\n".join(line for line in lines if line.strip() not in given).strip()[:LONGEST_ANSWER]
+
+
+def _source_of(cell: dict[str, Any]) -> str:
+    source = cell.get("source", cell.get("input", ""))
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)
 
 
 def defined_names(cells: list[str]) -> set[str]:
@@ -200,12 +230,22 @@ def _unpacked(packed: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> _Ent
     return _Entry(path, content, modified)
 
 
+def _wrapper(paths: Iterable[str]) -> str:
+    """The folder that holds the folders of all students, if what was given is one level above them."""
+    parts = [PurePosixPath(path).parts for path in paths]
+    tops, students = {each[0] for each in parts}, {each[1] for each in parts if len(each) > 2}
+    wraps = len(tops) == 1 and len(students) > 1 and all(len(each) > 2 for each in parts)
+    return f"{tops.pop()}/" if wraps and not any(MOODLE.match(each) for each in tops) else ""
+
+
 def _whose(path: str) -> tuple[HandIn, str]:
     """Whose file this is, and what it is called, by the ways of Moodle, Canvas and nbgrader."""
     parts = PurePosixPath(path).parts
     for place, part in enumerate(parts[:-1]):
         if (moodle := MOODLE.match(part)) is not None:
             return HandIn(moodle["name"], moodle["id"]), "/".join(parts[place + 1 :])
+    if len(parts) == 1 and (moodle := MOODLE_FILE.match(parts[0])) is not None:  # downloaded without folders
+        return HandIn(moodle["name"], moodle["id"]), moodle["rest"]
     if len(parts) == 1 and (canvas := CANVAS.match(parts[0])) is not None:  # all in one folder
         return HandIn(canvas["name"], canvas["id"], canvas["late"] is not None), canvas["rest"]
     if len(parts) > 1:

@@ -2,8 +2,7 @@
 
 import functools
 import hashlib
-import hmac
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from course_lib.classroom.chance import moved_by, other_numbers
-from course_lib.classroom.coursework.assignment import version_of
+from course_lib.classroom.coursework.assignment import numbers_for, version_of
 from course_lib.classroom.coursework.sandbox import Reply, Sandbox
 from course_lib.classroom.coursework.slicing import (
     Code,
@@ -20,21 +19,22 @@ from course_lib.classroom.coursework.slicing import (
     other_answers,
     unreadable_cell_of,
 )
+from course_lib.classroom.coursework.task import Experiment, Run
 from course_lib.classroom.coursework.wire import DTYPES, BadMessageError, Message
 from course_lib.classroom.coursework.within import USUAL, Asked, Limits, Recorded
 from course_lib.classroom.exercise import AGAIN, ROUNDS, Attempt, BugHunt, Exercise, Trial
-from course_lib.classroom.exercises import EXERCISES
 from course_lib.classroom.guarding import STUBS_LINE, WrongAnswerError, argument_names, require_kind, what_matters
 
-State = Literal["right", "wrong", "open", "missing"]
+State = Literal["right", "wrong", "open", "missing", "to read", "read"]
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What became of one exercise.
+    """What became of one task.
 
     Args:
-        state: "open" if the stub still stands there, "missing" if there is not even a stub.
+        state: "open" if the stub still stands there, "missing" if there is not even a stub; "to read" if it waits for a
+            person, "read" once it has been given points.
         says: to the student, "" if all is right.
         note: to the instructor, "" if nothing is unusual.
         seconds, memory: that the answer took, in bytes.
@@ -67,7 +67,7 @@ NOTES = {
 
 
 HIDDEN = (
-    *("classroom.exercises", "classroom.coursework", "EXERCISES", "assignment.json"),
+    *("classroom.exercises", "classroom.coursework", "EXERCISES", "VARIATIONS", "assignment.json"),
     *("setprofile", "settrace", "_getframe", "f_back", "__closure__", "cell_contents", "/proc", "os.write", "_exit"),
 )
 """What an answer has no honest use for."""
@@ -82,7 +82,7 @@ class Marker:
         limits: of each answer.
         known: marks that were made before, with what they depended on.
 
-    Afterwards, ``keys`` says what the marks depended on, and ``texts`` holds the code of the answers, both by exercise.
+    Afterwards, ``keys`` says what the marks depended on, and ``texts`` holds the code of the answers, both by id.
     """
 
     def __init__(
@@ -96,45 +96,47 @@ class Marker:
         self.keys: dict[str, str] = {}
         self.texts: dict[str, str] = {}
 
-    def mark(self, code: Code, exercises: list[str]) -> dict[str, Mark]:
-        """The marks of the exercises of a notebook, by id."""
+    def mark(self, code: Code, tasks: Mapping[str, Run]) -> dict[str, Mark]:
+        """The marks of what is run of one notebook, by id."""
         marks: dict[str, Mark] = {}
-        for exercise_id in exercises:
-            self._mark(code, exercise_id, marks, ())
-        return {exercise_id: marks[exercise_id] for exercise_id in exercises}
+        for each in tasks:
+            self._mark(code, each, tasks, marks, ())
+        return {each: marks[each] for each in tasks}
 
-    def _mark(self, code: Code, exercise_id: str, marks: dict[str, Mark], above: tuple[str, ...]) -> None:
-        """Mark an exercise, after the others that its answer calls."""
-        if exercise_id in marks:
+    def _mark(
+        self, code: Code, task_id: str, tasks: Mapping[str, Run], marks: dict[str, Mark], above: tuple[str, ...]
+    ) -> None:
+        """Mark a task, after the others that its answer calls."""
+        if task_id in marks:
             return
-        exercise = EXERCISES[exercise_id]
-        name = exercise.solution.__name__
+        task = tasks[task_id]
+        name = task.solution.__name__
         part = answer_in(code, name)
-        if part is None:
-            marks[exercise_id] = _without_answer(exercise, code)
+        if part is None or (isinstance(task, Experiment) and task.is_start(part.answer)):
+            marks[task_id] = _without_answer(task, code)
             return
-        by_name = {EXERCISES[other].solution.__name__: other for other in _of_same_notebook(exercise_id)}
+        by_name = {other.solution.__name__: each for each, other in tasks.items()}
         given = {}
         for other in other_answers(part, [each for each in by_name if each != name]):
             if by_name[other] not in above:
-                self._mark(code, by_name[other], marks, (*above, exercise_id))
+                self._mark(code, by_name[other], tasks, marks, (*above, task_id))
             if by_name[other] in above or marks[by_name[other]].state != "right":
-                given[other] = EXERCISES[by_name[other]].solution  # as in the notebook, until the own one is right
+                given[other] = tasks[by_name[other]].solution  # as in the notebook, until the own one is right
         part = answer_in(code, name, frozenset(given))
-        self.texts[exercise_id] = part.text
-        key = self.keys[exercise_id] = self._key(exercise_id, part.text, given)
-        if self.known.get(exercise_id, ("", None))[0] == key:
-            marks[exercise_id] = self.known[exercise_id][1]
+        self.texts[task_id] = part.text
+        key = self.keys[task_id] = self._key(task, part.text, given)
+        if self.known.get(task_id, ("", None))[0] == key:
+            marks[task_id] = self.known[task_id][1]
             return
-        asked = Asked(part.parts, name, (), exercise.forbidden, given, limits=self.limits)
-        with other_numbers(numbers_for(self.secret, exercise_id)):
-            judged = _Judged(self.box, asked, exercise)
+        asked = Asked(part.parts, name, (), task.forbidden, given, limits=self.limits)
+        with other_numbers(numbers_for(self.secret, task_id)):
+            judged = _Judged(self.box, asked, task)
             says = judged.findings()
-        marks[exercise_id] = Mark(
-            exercise_id,
-            exercise.title,
-            exercise.points if says is None else 0,
-            exercise.points,
+        marks[task_id] = Mark(
+            task_id,
+            task.title,
+            task.points if says is None else 0,
+            task.points,
             "right" if says is None else "wrong",
             says or "",
             judged.note,
@@ -142,43 +144,33 @@ class Marker:
             judged.memory,
         )
 
-    def _key(self, exercise_id: str, text: str, given: Iterable[str]) -> str:
+    def _key(self, task: Run, text: str, given: Iterable[str]) -> str:
         """What a mark depends on, in short: another answer, check, secret or limit gives another key."""
-        depends_on = (text, version_of(exercise_id), self.secret, repr(self.limits), *sorted(given))
+        depends_on = (text, task.id, version_of(task), self.secret, repr(self.limits), *sorted(given))
         return hashlib.sha256("\0".join(depends_on).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 Known = dict[str, tuple[str, Mark]]
-"""Marks by exercise, each with the key of what it depends on."""
+"""Marks by task, each with the key of what it depends on."""
 
 
-def numbers_for(secret: str, exercise_id: str) -> int:
-    """How far the numbers of an exercise are moved: it cannot be guessed without the secret, nor be told from another's."""
-    digest = hmac.new(secret.encode(), exercise_id.encode(), hashlib.sha256).digest()
-    return int.from_bytes(digest[:5], "big") + 1
-
-
-def _of_same_notebook(exercise_id: str) -> list[str]:
-    return [other for other in EXERCISES if other[:2] == exercise_id[:2]]
-
-
-def _without_answer(exercise: Exercise | BugHunt, code: Code) -> Mark:
-    """The mark of an exercise of which there is nothing but a stub, or less."""
-    name = exercise.solution.__name__
-    untouched = functools.partial(Mark, exercise.id, exercise.title, 0, exercise.points)
+def _without_answer(task: Run, code: Code) -> Mark:
+    """The mark of a task of which there is nothing but a stub, or less."""
+    name = task.solution.__name__
+    untouched = functools.partial(Mark, task.id, task.title, 0, task.points)
     if (unreadable := unreadable_cell_of(code, name)) is not None:
         number, reason = unreadable
         return untouched("wrong", f"Code cell {number}, where {name} stands, cannot be read: {reason}.")
     if cell_of_stub(code, name) is not None:
-        return untouched("open", "Not attempted: the stub stands there as it was handed out.")
+        return untouched("open", f"Not attempted: {name} stands there as it was handed out.")
     return untouched("missing", f"There is no function {name} in the notebook.", f"{name} is missing")
 
 
 class _Judged:
     """One answer, run in the sandbox and judged here."""
 
-    def __init__(self, box: Sandbox, asked: Asked, exercise: Exercise | BugHunt) -> None:
-        self.box, self.asked, self.exercise = box, asked, exercise
+    def __init__(self, box: Sandbox, asked: Asked, task: Run) -> None:
+        self.box, self.asked, self.task = box, asked, task
         text = "\n".join(source for *_, source in asked.parts)
         self.note = next((f"mentions {hidden}" for hidden in HIDDEN if hidden in text), "")
         self.seconds, self.memory = 0.0, 0
@@ -186,11 +178,14 @@ class _Judged:
     def findings(self) -> str | None:
         """What is wrong with the answer; None if nothing is."""
         try:
-            if isinstance(self.exercise, BugHunt):
-                return self.exercise.findings_of(functools.partial(self._attempt, {}))
-            reply = self._reply(runs=tuple(trial.run for trial in self.exercise.trials), **self._about())
+            if isinstance(self.task, BugHunt):
+                return self.task.findings_of(functools.partial(self._attempt, {}))
+            if isinstance(self.task, Experiment):
+                reply = self._reply(runs=(self.task.run,), **self._about())
+                return self.task.findings_of(_result(self._next(iter(reply.messages), reply.end)))
+            reply = self._reply(runs=tuple(trial.run for trial in self.task.trials), **self._about())
             outcome = functools.partial(self._outcome, iter(reply.messages), reply.end)
-            return self.exercise.findings_of(outcome, self._remark)
+            return self.task.findings_of(outcome, self._remark)
         except WrongAnswerError as finding:
             return str(finding)
 
@@ -202,11 +197,11 @@ class _Judged:
 
     def _about(self) -> dict[str, Any]:
         """What has to be known of the function to watch it."""
-        return {"names": tuple(argument_names(self.exercise.solution)), "changes": self.exercise.changes}
+        return {"names": tuple(argument_names(self.task.solution)), "changes": self.task.changes}
 
     def _remark(self) -> str | None:
         """What the last call of the trial that went wrong shows of an answer that is none of the usual mistakes."""
-        matters = what_matters(self.exercise.solution, _recorded(self.tried, self.exercise).last_call)
+        matters = what_matters(self.task.solution, _recorded(self.tried, self.task).last_call)
         reply = self._reply(runs=(self.tried.run,), matters=matters, **self._about())
         said = reply.messages[0].values.get("remark") if reply.messages else None
         return said if said is None else str(said)[:500]
@@ -215,15 +210,13 @@ class _Judged:
         """What a trial made of the answer."""
         self.tried = trial
         message = self._next(messages, end)
-        _require_kinds(message.values.get("kinds", []), trial, self.exercise)
-        if message.tensor is not None:
-            return message.tensor
-        raise WrongAnswerError(_said(message))
+        _require_kinds(message.values.get("kinds", []), trial, self.task)
+        return _result(message)
 
     def _attempt(self, kept: dict[Callable, tuple[Iterator[Message], str]], version: Callable) -> Attempt:
         """What a test did with a version: it is handed it as often as that may be asked, at once."""
         if version not in kept:
-            handed_as = next(iter(argument_names(self.exercise.solution)))
+            handed_as = next(iter(argument_names(self.task.solution)))
             reply = self._reply(runs=(version,), times=ROUNDS + AGAIN, handed_as=handed_as)
             kept[version] = iter(reply.messages), reply.end
         message = self._next(*kept[version])
@@ -241,6 +234,13 @@ class _Judged:
         self.note = NOTES.get(end, "" if end == "time" else f"crashed ({end})")
         says = ENDS.get(end, f"It crashed the whole process ({end}), which Python code alone does not do.")
         raise WrongAnswerError(says.format(seconds=self.asked.limits.seconds))
+
+
+def _result(message: Message) -> Tensor:
+    """What a trial made of an answer; an error if it made nothing."""
+    if message.tensor is None:
+        raise WrongAnswerError(_said(message))
+    return message.tensor
 
 
 def _said(message: Message) -> str:

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from course_lib.classroom import chance, exercises
+from course_lib.classroom.coursework import tasks
 from course_lib.classroom.coursework.wire import BadMessageError, Message, receive
 from course_lib.classroom.coursework.within import LARGEST_REPLY, LENGTH, Asked
 from course_lib.support.files import PACKAGE, data_folder
@@ -71,7 +72,7 @@ def _walls() -> list[str]:
 def course_without_solutions() -> Iterator[Path]:
     """A folder with a copy of the package in which no solution stands."""
     with tempfile.TemporaryDirectory(prefix="course") as folder:
-        skipped = shutil.ignore_patterns("exercises", "data", "__pycache__", "*.ipynb")
+        skipped = shutil.ignore_patterns("exercises", "tasks", "data", "__pycache__", "*.ipynb")
         shutil.copytree(PACKAGE, Path(folder) / "course_lib", ignore=skipped)
         (Path(folder) / "course_lib" / "data").symlink_to(data_folder())
         os.chmod(folder, 0o755)  # for another user, too
@@ -181,6 +182,14 @@ class Sandbox:
 
 
 @contextlib.contextmanager
+def sandbox(user: str | None = None) -> Iterator[Sandbox]:
+    """A sandbox with a copy of the course of its own; without bubblewrap, answers have the rights of ``user``, if given."""
+    wrapper = bubblewrap()
+    with course_without_solutions() as course, Sandbox(course, wrapper, None if wrapper else user) as box:
+        yield box
+
+
+@contextlib.contextmanager
 def _ended_after(process: subprocess.Popen, seconds: float) -> Iterator[None]:
     """End a process that takes longer than it should: its own limits may have been got round."""
     timer = threading.Timer(seconds, process.kill)
@@ -235,4 +244,5 @@ def _pickled(asked: Asked) -> bytes:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-_BY_VALUE = [chance, *(module for name, module in list(sys.modules.items()) if name.startswith(exercises.__name__))]
+_HIDDEN = (exercises.__name__, tasks.__name__)
+_BY_VALUE = [chance, *(module for name, module in list(sys.modules.items()) if name.startswith(_HIDDEN))]

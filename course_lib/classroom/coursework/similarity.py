@@ -9,11 +9,9 @@ no proof.
 import io
 import tokenize
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
-
-from course_lib.classroom.checks import source_of
-from course_lib.classroom.exercises import EXERCISES
 
 RUN = 6  # tokens
 SHARED_BY_MANY = 0.05  # of the class, and three at least
@@ -34,16 +32,14 @@ class Pair:
     exercises: tuple[str, ...]
 
 
-def similar_pairs(code: dict[str, Hand], handed_out: str) -> list[Pair]:
+def similar_pairs(code: dict[str, Hand], handed_out: Iterable[str]) -> list[Pair]:
     """The pairs of students whose code is alike, most alike first.
 
     Args:
         code: of each student.
-        handed_out: the code that all of them were given.
+        handed_out: the code that all of them were given, and the solutions.
     """
-    given = runs(handed_out)
-    for exercise in EXERCISES.values():
-        given |= runs(source_of(exercise.solution))
+    given = set().union(*map(runs, handed_out))
     of_student = {
         student: {exercise: runs(text) - given for exercise, text in hand.items()} for student, hand in code.items()
     }

@@ -67,11 +67,13 @@ class Slice:
     Args:
         parts: (cell, line, source) each, in the order in which they have to run.
         cell: the answer's own.
+        answer: the statement that defines it.
         uses: the names that it reads.
     """
 
     parts: tuple[tuple[int, int, str], ...]
     cell: int
+    answer: str
     uses: frozenset[str]
 
     @property
@@ -103,14 +105,12 @@ def answer_in(code: Code, name: str, given: frozenset[str] = frozenset()) -> Sli
     binders = [place for place in code.binders.get(name, []) if _is_answer(code.statements[place])]
     if not binders:
         return None
-    needed = _needed(code, binders[-1], name, given)
-    parts = tuple(
-        (each.cell, each.line, _narrowed(each, needed[place]))
-        for place, each in enumerate(code.statements)
-        if place in needed
-    )
+    needed, before = _needed(code, binders[-1], name, given)
+    in_order = ((place, code.statements[place]) for place in _in_order(needed, before))
+    parts = tuple((each.cell, each.line, _narrowed(each, needed[place])) for place, each in in_order)
     uses = frozenset().union(*(code.statements[place].uses for place in needed))
-    return Slice(parts, code.statements[binders[-1]].cell, uses)
+    own = code.statements[binders[-1]]
+    return Slice(parts, own.cell, own.source, uses)
 
 
 def other_answers(part: Slice, names: list[str]) -> list[str]:
@@ -238,11 +238,16 @@ def _is_stub(node: ast.stmt) -> bool:
     return not body or (len(body) == 1 and ast.unparse(body[0]).startswith("raise NotImplementedError"))
 
 
-def _needed(code: Code, place: int, name: str, given: frozenset[str]) -> dict[int, set[str]]:
-    """The places of the statements that an answer needs, and the names that it needs of each."""
+def _needed(
+    code: Code, place: int, name: str, given: frozenset[str]
+) -> tuple[dict[int, set[str]], dict[int, set[int]]]:
+    """The places of the statements that an answer needs, with the names that it needs of each, and which have to have run
+    before which.
+    """
     statements = code.statements
     needed: dict[int, set[str]] = {place: {name}}
     waiting = [(used, place) for used in statements[place].uses]
+    before: dict[int, set[int]] = {}
     seen = set()
     for at, each in enumerate(statements):
         if isinstance(each.node, ast.ImportFrom) and "*" in each.binds:
@@ -265,7 +270,24 @@ def _needed(code: Code, place: int, name: str, given: frozenset[str]) -> dict[in
         for k in (bound, *changing):
             needed.setdefault(k, set()).add(used)
             waiting += [(more, k) for more in statements[k].uses]
-    return needed
+            if now:
+                before.setdefault(at, set()).add(k)
+    return needed, before
+
+
+def _in_order(needed: Iterable[int], before: dict[int, set[int]]) -> list[int]:
+    """The places as they stand, but that what has to have run comes first: cells may have been moved."""
+    order: dict[int, None] = {}
+    waiting = sorted(needed, reverse=True)
+    entered = set()
+    while waiting:
+        place = waiting[-1]
+        first = [k for k in sorted(before.get(place, ()), reverse=True) if k not in entered and k not in order]
+        entered.add(place)
+        waiting += first
+        if not first:
+            order.setdefault(waiting.pop())
+    return list(order)
 
 
 def _narrowed(statement: Statement, names: set[str]) -> str:

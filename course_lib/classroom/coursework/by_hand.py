@@ -1,0 +1,167 @@
+"""What a person reads: a page with every answer beside the model, and a table into which points and comments are entered.
+
+The table is written anew whenever something is graded, with all that was entered; nothing that somebody has entered is lost.
+"""
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from course_lib.classroom.coursework.assignment import Assignment, AssignmentError
+from course_lib.classroom.coursework.grading import Graded
+from course_lib.classroom.coursework.marking import Mark
+from course_lib.classroom.coursework.pages import harmless, paragraphs, safe, write_page, written
+from course_lib.classroom.coursework.task import questions_of
+
+TABLE, PAGE = "by_hand.csv", "by_hand.html"
+COLUMNS = ["question", "student", "points", "out of", "comment", "file", "answer"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the table.
+
+    Args:
+        question, file: of which question and which hand-in (its key).
+        points: None if none have been entered.
+        answer: what the points were given for, in short; of another answer they are not the points.
+    """
+
+    question: str
+    student: str
+    points: int | None
+    comment: str
+    file: str
+    answer: str
+
+
+Entries = dict[tuple[str, str], Entry]
+"""The rows, by question and hand-in."""
+
+
+def read_entries(folder: Path, assignment: Assignment) -> Entries:
+    """What has been entered so far; nothing if there is no table yet.
+
+    Raises:
+        AssignmentError: if the table cannot be read, with the row.
+    """
+    path, entries = folder / TABLE, {}
+    if not path.exists():
+        return entries
+    text = _text(path.read_bytes())
+    first = text.split("\n", 1)[0]
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    if missing := [each for each in COLUMNS if each not in (rows.fieldnames or [])]:
+        raise AssignmentError(f"{path} has no column {missing[0]!r}: keep the columns as they were written.")
+    for row in rows:
+        values = {name: written(row[name] or "").strip() for name in COLUMNS}
+        most = assignment.tasks[values["question"]].points if values["question"] in assignment.tasks else 0
+        points = _points(values["points"], most, f"{path}, line {rows.line_num}")
+        entry = Entry(
+            values["question"], values["student"], points, values["comment"], values["file"], values["answer"]
+        )
+        entries[entry.question, entry.file] = entry
+    return entries
+
+
+def with_entries(graded: Graded, entries: Entries) -> Graded:
+    """A hand-in's marks, with the points that a person has given."""
+    marks = {each: _read(mark, graded, entries.get((each, graded.key))) for each, mark in graded.marks.items()}
+    return replace(graded, marks=marks)
+
+
+def write_by_hand(folder: Path, assignment: Assignment, all_graded: list[Graded], entries: Entries) -> int:
+    """Write the table and the page, and return how many answers wait to be read."""
+    kept, waiting = dict(entries), 0
+    for question in questions_of(assignment.tasks):
+        for graded in all_graded:
+            words, place = graded.words.get(question, ""), (question, graded.key)
+            if not words:
+                continue
+            before = kept.get(place)
+            if before is None:
+                kept[place] = Entry(question, graded.student, None, "", graded.key, _short(words))
+            elif before.answer != _short(words):
+                was = f"(was {before.points}, for an earlier answer)" if before.points is not None else ""
+                comment = f"{was} {before.comment}".strip()
+                kept[place] = replace(before, points=None, comment=comment, answer=_short(words))
+            waiting += kept[place].points is None
+    with open(folder / TABLE, "w", newline="", encoding="utf-8-sig", errors="replace") as file:  # for Excel
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        for _, each in sorted(kept.items()):
+            most = assignment.tasks[each.question].points if each.question in assignment.tasks else ""
+            points = "" if each.points is None else each.points
+            row = (each.question, each.student, points, most, each.comment, each.file, each.answer)
+            table.writerow(map(harmless, row))
+    _write_page(folder, assignment, all_graded, kept)
+    return waiting
+
+
+def _write_page(folder: Path, assignment: Assignment, all_graded: list[Graded], entries: Entries) -> None:
+    parts = []
+    for each, question in questions_of(assignment.tasks).items():
+        criteria = "".join(
+            f'<tr><td class="number">{n}</td><td>{safe(what)}</td></tr>' for n, what in question.criteria
+        )
+        answers = "".join(
+            f"<tr><td>{safe(graded.student)}<br>{_entered(entries.get((each, graded.key)))}</td>"
+            f'<td class="says">{safe(graded.words[each])}</td></tr>'
+            for graded in all_graded
+            if graded.words.get(each)
+        )
+        parts.append(
+            f"<h2>{each} {safe(question.title)}</h2>{paragraphs(question.text)}"
+            f"<h3>What points are for</h3><table>{criteria}</table>"
+            f"<h3>An answer that gets all {question.points}</h3>{paragraphs(question.model)}"
+            f"<h3>What students wrote</h3><table>{answers or '<tr><td>nothing</td></tr>'}</table>"
+        )
+    page = f"""<h1>{safe(assignment.title)}: to be read</h1>
+<p>Enter points, and a comment if you like, into {TABLE} beside this page, and run the same command again: they go into the
+tables and onto the students' pages.</p>{"".join(parts)}"""
+    write_page(folder / PAGE, f"{assignment.title}: to be read", page)
+
+
+def _entered(entry: Entry | None) -> str:
+    if entry is None or entry.points is None:
+        return "not yet read"
+    return f"{entry.points} points"
+
+
+def _read(mark: Mark, graded: Graded, entry: Entry | None) -> Mark:
+    """The mark of a question, with the points that were given for this very answer."""
+    if mark.state != "to read" or entry is None or entry.points is None:
+        return mark
+    if entry.answer != _short(graded.words[mark.exercise]):
+        return mark
+    return replace(mark, points=entry.points, state="read", says=entry.comment)
+
+
+def _points(text: str, most: int, where: str) -> int | None:
+    """The points in a cell; "2,0" is what some spreadsheets make of 2."""
+    if not text:
+        return None
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        number = -1.0
+    if not number.is_integer() or not 0 <= number <= most:
+        raise AssignmentError(
+            f"{where}: {text!r} is no number of points from 0 to {most}. (Whole ones; nothing was changed.)"
+        )
+    return int(number)
+
+
+def _short(words: str) -> str:
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _text(content: bytes) -> str:
+    for encoding in ("utf-8-sig", "utf-16") if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
+        try:
+            return content.decode(encoding)
+        except UnicodeError:
+            continue
+    return content.decode("cp1252", errors="replace")  # as Excel saves it
