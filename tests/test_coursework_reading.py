@@ -84,7 +84,7 @@ def test_cells_that_cannot_be_read_cost_nothing_but_themselves():
     code = read_cells(cells)
     assert sorted(code.unreadable) == [2, 4, 5]
     assert answer_in(code, "answer").text == "import math\n\ndef answer():\n    return math.pi"
-    assert unreadable_cell_of(read_cells(cells[:2]), "answer") == (2, "SyntaxError in line 1")
+    assert unreadable_cell_of(read_cells(cells[:2]), "answer") == (2, "SyntaxError in line 1: invalid syntax")
 
 
 def test_what_is_too_long_is_not_taken_apart_and_long_chains_are():

@@ -146,6 +146,17 @@ def test_a_hand_out_asks_for_everything_and_tells_no_answer(number):
     assert HERE not in json.dumps(without)
 
 
+def test_a_hand_out_does_not_lead_to_the_course_s_own_notebook_on_colab():
+    (path,) = [path for path in NOTEBOOKS if path.stem[:2] == "03"]
+    link = "[Open in Colab](https://colab.research.google.com/x)\n\n"
+    stamped = json.loads(
+        path.read_text(encoding="utf-8").replace("**You need**", f"{link}**You need**".replace("\n", "\\n"))
+    )
+    assert "Open in Colab" in json.dumps(stamped)
+    made = handed_out(stamped, path.stem, new_assignment("Week", ["03"], [path.stem]))
+    assert "Open in Colab" not in json.dumps(made)
+
+
 # --- words ------------------------------------------------------------------------------------------------------------
 
 WORDS = "The variance *falls*:\n\n$V \\to 0.01$.\n# not a heading of the course"
@@ -217,13 +228,13 @@ def test_words_are_read_by_a_person_and_what_was_entered_is_never_lost(tmp_path,
     assert "and are not in the points yet: 1." in said
     with open(week / "by_hand.csv", encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (row["question"], row["student"], row["points"], row["out of"]) == ("01.Q", "anna", "", "4")
+    assert (row["task"], row["student"], row["points"], row["out of"]) == ("01.Q", "anna", "", "4")
     page = (week / "by_hand.html").read_text(encoding="utf-8")
     assert "The variance *falls*" in page
     assert "drawing may start from N(0, I)" in page
-    assert "one answer is still to be read" in (week / "feedback" / "anna.html").read_text(encoding="utf-8")
+    assert "1 answer still to be read" in (week / "feedback" / "anna.html").read_text(encoding="utf-8")
     table = (week / "by_hand.csv").read_text(encoding="utf-8-sig")
-    entered = table.replace("01.Q,anna,,4,,", "01.Q,anna,3,4,=Schön; mehr?,")
+    entered = table.replace("01.Q,anna,,4,,,", "01.Q,anna,3,4,=Schön; mehr?,,")
     for text, encoding in ((entered, "utf-8"), (_for_german_excel(entered), "cp1252")):
         (week / "by_hand.csv").write_bytes(text.encode(encoding))
         assert "to be read" not in run(monkeypatch, capsys, *grade)
@@ -231,15 +242,22 @@ def test_words_are_read_by_a_person_and_what_was_entered_is_never_lost(tmp_path,
             assert {row["student"]: row["01.Q"] for row in csv.DictReader(file)} == {"anna": "3", "ben": "0"}
         page = (week / "feedback" / "anna.html").read_text(encoding="utf-8")
         assert "=Schön; mehr?" in page
-        assert "1 for: Half the contrast is a quarter of the variance" in page
+        assert "1 point: Half the contrast is a quarter of the variance" in page
         assert "3 of 21 points</p>" in page
     made["cells"] = json.loads(json.dumps(made["cells"]).replace("0.01", "0.02"))
     (submissions / "anna" / "01.ipynb").write_text(json.dumps(made), encoding="utf-8")
     assert "and are not in the points yet: 1." in run(monkeypatch, capsys, *grade)
-    assert "(was 3, for an earlier answer) =Schön; mehr?" in (week / "by_hand.csv").read_text(encoding="utf-8-sig")
+    assert "3 points; =Schön; mehr?" in (week / "by_hand.csv").read_text(encoding="utf-8-sig")
+    with open(week / "by_hand.csv", "a", encoding="utf-8") as file:  # half marks for a function
+        file.write("01.V,ben,2,,nearly,,ben,\n")
+    run(monkeypatch, capsys, *grade)
+    with open(week / "grades.csv", encoding="utf-8-sig", newline="") as file:
+        assert {row["student"]: row["01.V"] for row in csv.DictReader(file)} == {"anna": "0", "ben": "2"}
+    page = (week / "feedback" / "anna.html").read_text(encoding="utf-8")
+    assert "mehr" not in page  # what was said of an earlier answer
     shutil.rmtree(submissions / "anna")
     run(monkeypatch, capsys, *grade)
-    assert "(was 3, for an earlier answer)" in (week / "by_hand.csv").read_text(encoding="utf-8-sig")
+    assert "3 points; =Schön" in (week / "by_hand.csv").read_text(encoding="utf-8-sig")
 
 
 def _for_german_excel(text):
@@ -257,12 +275,12 @@ def _for_german_excel(text):
         (",3,4,", ",5,4,", "by_hand.csv, line 2: '5' is no number of points from 0 to 4"),
         (",3,4,", ",2.5,4,", "'2.5' is no number of points"),
         (",3,4,", ",good,4,", "'good' is no number of points"),
-        ("question,", "frage,", "has no column 'question'"),
+        ("task,", "frage,", "has no column 'task'"),
     ],
 )
 def test_what_cannot_be_read_in_the_table_is_said_and_left_as_it_is(old, new, says, tmp_path):
     _, assignment, _ = written("nowhere")
-    table = f"{','.join(COLUMNS)}\n01.Q,anna,3,4,,anna,abc\n".replace(old, new)
+    table = f"{','.join(COLUMNS)}\n01.Q,anna,3,4,,,anna,abc\n".replace(old, new)
     (tmp_path / "by_hand.csv").write_text(table)
     with pytest.raises(AssignmentError) as refused:
         read_entries(tmp_path, assignment)

@@ -27,7 +27,7 @@ from course_lib.classroom.coursework.grading import Graded, grade_all
 from course_lib.classroom.coursework.handed_in import UnreadableError, read_hand_ins
 from course_lib.classroom.coursework.handout import NOTEBOOKS, code_handed_out, write_hand_out
 from course_lib.classroom.coursework.sandbox import bubblewrap
-from course_lib.classroom.coursework.task import questions_of
+from course_lib.classroom.coursework.task import Variation, questions_of
 from course_lib.classroom.coursework.within import USUAL, Limits
 from course_lib.support.progress_bar import bar
 
@@ -59,6 +59,9 @@ def build(arguments: argparse.Namespace) -> None:
     by_hand = sum(each.points for each in questions_of(assignment.tasks).values())
     read = f", {by_hand} of them for answers that you read" if by_hand else ""
     say(f"{assignment.title}: {len(assignment.tasks)} tasks, {assignment.points} points{read}")
+    for each in assignment.tasks.values():
+        if isinstance(each, Variation):
+            say(f"{each.id}: {each.title}, drawn by chance")
     say(f"hand out {packed}; keep {folder / FILE} to yourself")
 
 
@@ -134,9 +137,9 @@ def parser() -> argparse.ArgumentParser:
     commands = argparse.ArgumentParser(prog="python -m course_lib.classroom.coursework", description=__doc__)
     chosen = commands.add_subparsers(required=True, metavar="build or grade")
     building = chosen.add_parser("build", help="make an assignment of notebooks")
-    building.add_argument("folder", type=Path)
+    building.add_argument("folder", type=Path, help="where the assignment is kept")
     building.add_argument("notebooks", nargs="+", help="such as 01 or 03_ddim")
-    building.add_argument("--title", default="Diffusion models: coursework")
+    building.add_argument("--title", default="Diffusion models: coursework", help="as students read it")
     building.add_argument("--again", action="store_true", help="make a new one, with a new secret")
     building.add_argument("--no-questions", action="store_true", help="leave out what has to be read by a person")
     building.add_argument("--nbgrader", action="store_true", help="also make a course for nbgrader")

@@ -16,7 +16,7 @@ from course_lib.classroom.coursework.pages import harmless, paragraphs, safe, wr
 from course_lib.classroom.coursework.task import questions_of
 
 TABLE, PAGE = "by_hand.csv", "by_hand.html"
-COLUMNS = ["question", "student", "points", "out of", "comment", "file", "answer"]
+COLUMNS = ["task", "student", "points", "out of", "comment", "before", "file", "answer"]
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,24 @@ class Entry:
     """A row of the table.
 
     Args:
-        question, file: of which question and which hand-in (its key).
+        task, file: of which task and which hand-in (its key).
         points: None if none have been entered.
-        answer: what the points were given for, in short; of another answer they are not the points.
+        before: what was entered for an earlier answer, for the person who reads this one.
+        answer: what the points were given for, in short; of another answer they are not the points. In a row that somebody
+            has added, to give points for a function, it may be empty.
     """
 
-    question: str
+    task: str
     student: str
     points: int | None
     comment: str
+    before: str
     file: str
     answer: str
 
 
 Entries = dict[tuple[str, str], Entry]
-"""The rows, by question and hand-in."""
+"""The rows, by task and hand-in."""
 
 
 def read_entries(folder: Path, assignment: Assignment) -> Entries:
@@ -57,12 +60,13 @@ def read_entries(folder: Path, assignment: Assignment) -> Entries:
         raise AssignmentError(f"{path} has no column {missing[0]!r}: keep the columns as they were written.")
     for row in rows:
         values = {name: written(row[name] or "").strip() for name in COLUMNS}
-        most = assignment.tasks[values["question"]].points if values["question"] in assignment.tasks else 0
-        points = _points(values["points"], most, f"{path}, line {rows.line_num}")
-        entry = Entry(
-            values["question"], values["student"], points, values["comment"], values["file"], values["answer"]
-        )
-        entries[entry.question, entry.file] = entry
+        if not values["task"]:
+            continue
+        most = assignment.tasks[values["task"]].points if values["task"] in assignment.tasks else 0
+        values["points"] = _points(values["points"], most, f"{path}, line {rows.line_num}")
+        del values["out of"]
+        entry = Entry(**values)
+        entries[entry.task, entry.file] = entry
     return entries
 
 
@@ -82,19 +86,19 @@ def write_by_hand(folder: Path, assignment: Assignment, all_graded: list[Graded]
                 continue
             before = kept.get(place)
             if before is None:
-                kept[place] = Entry(question, graded.student, None, "", graded.key, _short(words))
+                kept[place] = Entry(question, graded.student, None, "", "", graded.key, _short(words))
             elif before.answer != _short(words):
-                was = f"(was {before.points}, for an earlier answer)" if before.points is not None else ""
-                comment = f"{was} {before.comment}".strip()
-                kept[place] = replace(before, points=None, comment=comment, answer=_short(words))
+                entered = "" if before.points is None else f"{before.points} points"
+                earlier = "; ".join(filter(None, (before.before, entered, before.comment)))
+                kept[place] = replace(before, points=None, comment="", before=earlier, answer=_short(words))
             waiting += kept[place].points is None
     with open(folder / TABLE, "w", newline="", encoding="utf-8-sig", errors="replace") as file:  # for Excel
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for _, each in sorted(kept.items()):
-            most = assignment.tasks[each.question].points if each.question in assignment.tasks else ""
+            most = assignment.tasks[each.task].points if each.task in assignment.tasks else ""
             points = "" if each.points is None else each.points
-            row = (each.question, each.student, points, most, each.comment, each.file, each.answer)
+            row = (each.task, each.student, points, most, each.comment, each.before, each.file, each.answer)
             table.writerow(map(harmless, row))
     _write_page(folder, assignment, all_graded, kept)
     return waiting
@@ -109,7 +113,7 @@ def _write_page(folder: Path, assignment: Assignment, all_graded: list[Graded], 
         answers = "".join(
             f"<tr><td>{safe(graded.student)}<br>{_entered(entries.get((each, graded.key)))}</td>"
             f'<td class="says">{safe(graded.words[each])}</td></tr>'
-            for graded in all_graded
+            for graded in sorted(all_graded, key=lambda graded: _is_read(entries.get((each, graded.key))))
             if graded.words.get(each)
         )
         parts.append(
@@ -119,24 +123,28 @@ def _write_page(folder: Path, assignment: Assignment, all_graded: list[Graded], 
             f"<h3>What students wrote</h3><table>{answers or '<tr><td>nothing</td></tr>'}</table>"
         )
     page = f"""<h1>{safe(assignment.title)}: to be read</h1>
-<p>Enter points, and a comment if you like, into {TABLE} beside this page, and run the same command again: they go into the
-tables and onto the students' pages.</p>{"".join(parts)}"""
+<p>Enter points, whole ones, and a comment if you like, into {TABLE} beside this page, and run the same command again: they go
+into the tables and onto the students' pages.</p>{"".join(parts)}"""
     write_page(folder / PAGE, f"{assignment.title}: to be read", page)
 
 
+def _is_read(entry: Entry | None) -> bool:
+    return entry is not None and entry.points is not None
+
+
 def _entered(entry: Entry | None) -> str:
-    if entry is None or entry.points is None:
-        return "not yet read"
-    return f"{entry.points} points"
+    if _is_read(entry):
+        return f"{entry.points} point{'' if entry.points == 1 else 's'}"
+    return f"not yet read<br>before: {safe(entry.before)}" if entry is not None and entry.before else "not yet read"
 
 
 def _read(mark: Mark, graded: Graded, entry: Entry | None) -> Mark:
-    """The mark of a question, with the points that were given for this very answer."""
-    if mark.state != "to read" or entry is None or entry.points is None:
+    """The mark of a task, with the points that a person has given for this very answer."""
+    if entry is None or entry.points is None:
         return mark
-    if entry.answer != _short(graded.words[mark.exercise]):
-        return mark
-    return replace(mark, points=entry.points, state="read", says=entry.comment)
+    words = graded.words.get(mark.exercise)
+    given_for = ("", _short(graded.code.get(mark.exercise, ""))) if words is None else (_short(words),)
+    return replace(mark, points=entry.points, state="read", says=entry.comment) if entry.answer in given_for else mark
 
 
 def _points(text: str, most: int, where: str) -> int | None:
@@ -155,7 +163,9 @@ def _points(text: str, most: int, where: str) -> int | None:
 
 
 def _short(words: str) -> str:
-    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    """Ten letters, so that no spreadsheet takes it for a number."""
+    digest = hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()
+    return "".join(chr(ord("a") + byte % 26) for byte in digest[:10])
 
 
 def _text(content: bytes) -> str:

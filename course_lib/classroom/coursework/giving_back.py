@@ -12,15 +12,18 @@ from course_lib.classroom.coursework.marking import Mark
 from course_lib.classroom.coursework.pages import harmless, safe, write_page
 from course_lib.classroom.coursework.similarity import similar_pairs
 from course_lib.classroom.coursework.task import Question, Task, functions_of
+from course_lib.classroom.exercises import EXERCISES
 
 STATES = {
     "right": "✓ right",
-    "wrong": "✗ not yet",
+    "wrong": "✗ not right",
     "open": "○ not attempted",
     "missing": "○ not found",
     "to read": "◌ not yet read",
     "read": "read",
 }
+HOW_TO_GO_ON = """<p>The notebook's own check of an exercise names the same mistake: mend the function, run the check, and read
+the hints below it. (The points come from other numbers than the check's.)</p>"""
 
 
 def write_tables(folder: Path, assignment: Assignment, all_graded: list[Graded]) -> list[Path]:
@@ -39,9 +42,8 @@ def write_tables(folder: Path, assignment: Assignment, all_graded: list[Graded])
         full.append(
             [each.student, each.number, "late" if each.late else "", *points, each.points, assignment.points, notes]
         )
-        comments = "; ".join(
-            f"{mark.exercise} {mark.says}" for mark in marks if mark.says and mark.state in ("wrong", "read")
-        )
+        told = ((mark, mark.says or STATES[mark.state]) for mark in marks if mark.state != "right")
+        comments = "; ".join(f"{mark.exercise}: {says}" for mark, says in told)
         identifier = f"Participant {each.number}" if each.number else ""
         moodle.append([identifier, each.student, each.points, assignment.points, "-", comments])
         canvas.append([each.student, each.number, "", "", "", each.points])
@@ -54,16 +56,16 @@ def write_tables(folder: Path, assignment: Assignment, all_graded: list[Graded])
 
 def write_feedback(folder: Path, assignment: Assignment, graded: Graded) -> Path:
     """Write the page that a student gets back: every task, what is wrong with it, and how to go on."""
-    rows = "".join(_row(mark, assignment.tasks[each]) for each, mark in graded.marks.items())
-    unread = sum(mark.state == "to read" for mark in graded.marks.values())
-    so_far = (
-        f" so far ({'one answer is' if unread == 1 else f'{unread} answers are'} still to be read)" if unread else ""
+    rows = "".join(
+        _row(mark, assignment.tasks[each], graded.words.get(each, "")) for each, mark in graded.marks.items()
     )
+    unread = sum(mark.state == "to read" for mark in graded.marks.values())
+    so_far = f" so far ({_count(unread, 'answer')} still to be read)" if unread else ""
+    checked = any(mark.state == "wrong" and each in EXERCISES for each, mark in graded.marks.items())
     page = f"""<h1>{safe(assignment.title)}</h1>
 <p><strong>{safe(graded.student)}</strong>: {graded.points} of {assignment.points} points{so_far}</p>
 <table><thead><tr><th>exercise</th><th>verdict</th><th class="number">points</th></tr></thead><tbody>{rows}</tbody></table>
-<p>Where a mistake in an exercise is named, the check of the notebook names it as well: put your function right, run the
-check, and read the hints under it. The numbers that answers were tried on here are others than the notebook's.</p>"""
+{HOW_TO_GO_ON if checked else ""}"""
     path = folder / "feedback" / f"{graded.key}.html"
     write_page(path, f"{assignment.title}: {graded.student}", page)
     return path
@@ -81,11 +83,13 @@ def write_overview(folder: Path, assignment: Assignment, all_graded: list[Graded
         for each in all_graded
         if each.notes
     )
+    unread = sum(mark.state == "to read" for each in all_graded for mark in each.marks.values())
+    so_far = f" so far; {_count(unread, 'answer')} still to be read" if unread else ""
     page = f"""<h1>{safe(assignment.title)}</h1>
-<p>{len(all_graded)} hand-ins, on average {mean:.1f} of {assignment.points} points.</p>
+<p>{_count(len(all_graded), "hand-in")}, on average {mean:.1f} of {assignment.points} points{so_far}.</p>
 <h2>Exercise by exercise</h2>
-<table><thead><tr><th>exercise</th><th>right, or points on average</th>
-<th class="number">not attempted</th><th>most often said to the others</th>
+<table><thead><tr><th>exercise</th><th>right, or mean points</th>
+<th class="number">not attempted</th><th>most frequent mistake</th>
 </tr></thead><tbody>{rows}</tbody></table>
 <h2>How the points are spread</h2>
 {_spread([each.points for each in all_graded], assignment.points)}
@@ -114,18 +118,26 @@ def write_similar(folder: Path, assignment: Assignment, all_graded: list[Graded]
             f"<h2>{safe(first.student)} and {safe(second.student)}: {pair.share:.0%}</h2><table>{both}</table>"
         )
     page = f"""<h1>{safe(assignment.title)}: alike</h1>
-<p>Pairs that share at least half of what is rare in the shorter of the two: code that neither the hand-out nor a solution
-nor many of the class have. A reason to look, and no proof: friends who explain things to each other write alike, too.</p>
+<p>Pairs whose code is alike: of what stands neither in the hand-out nor in a solution nor in many other hand-ins, at least
+half of the shorter one is the same. A reason to look, and no proof: friends who explain things to each other write alike,
+too. (A copy that went round the whole class is not found: what many share does not count.)</p>
 {"".join(parts) or "<p>There are none.</p>"}"""
     path = folder / "similar.html"
     write_page(path, f"{assignment.title}: alike", page)
     return path
 
 
-def _row(mark: Mark, task: Task) -> str:
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _row(mark: Mark, task: Task, words: str) -> str:
     says = f'<div class="says">{safe(mark.says)}</div>' if mark.says else ""
+    if words:
+        says += f'<details><summary>your answer</summary><div class="says">{safe(words)}</div></details>'
     if isinstance(task, Question) and mark.state == "read":
-        says += "<ul>" + "".join(f"<li>{points} for: {safe(what)}</li>" for points, what in task.criteria) + "</ul>"
+        criteria = "".join(f"<li>{_count(points, 'point')}: {safe(what)}</li>" for points, what in task.criteria)
+        says += f"<details><summary>what the {task.points} points are for</summary><ul>{criteria}</ul></details>"
     points = "–" if mark.state == "to read" else mark.points
     return (
         f"<tr><td>{mark.exercise} {safe(mark.title)}</td><td>{STATES[mark.state]}{says}</td>"
@@ -144,7 +156,7 @@ def _task_row(task: Task, marks: list[Mark]) -> str:
         right = sum(mark.state == "right" for mark in marks)
         reached = f"{_bar(right / max(len(marks), 1))} {right} of {len(marks)}"
         said = Counter(mark.says for mark in marks if mark.state == "wrong").most_common(1)
-        most = f"{safe(said[0][0])} ({said[0][1]} times)" if said else ""
+        most = f"{safe(said[0][0])}{f' ({said[0][1]} times)' if said[0][1] > 1 else ''}" if said else ""
     return (
         f"<tr><td>{task.id} {safe(task.title)}</td><td>{reached}</td>"
         f'<td class="number">{untouched}</td><td class="says">{most}</td></tr>'

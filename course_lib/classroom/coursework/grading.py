@@ -176,7 +176,7 @@ def grade_one(
 
 def _to_read(question: Question, words: str) -> Mark:
     """The mark of a question, before somebody has read what was written."""
-    says = "" if words else "Not attempted: nothing is written under the question."
+    says = "" if words else "Nothing is written under the question."
     return Mark(question.id, question.title, 0, question.points, "to read" if words else "open", says)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from course_lib.classroom.colab import LINK
 from course_lib.classroom.coursework.assignment import Assignment, AssignmentError
 from course_lib.classroom.coursework.task import HERE, Experiment, Question, Task, Variation
 from course_lib.classroom.exercises import EXERCISES
@@ -48,9 +49,10 @@ def handed_out(notebook: dict[str, Any], name: str, assignment: Assignment) -> d
         if cell["cell_type"] == "code":
             source = IMPORTED.sub("", ANSWER.sub("", "".join(cell["source"]))).rstrip("\n")
             cell |= {"source": _lines(source), "outputs": [], "execution_count": None}
-        elif isinstance(tasks.get(f"{name[:2]}.E"), Experiment):
-            before, heading, after = "".join(cell["source"]).partition(EXPERIMENT)
-            cell["source"] = _lines(before + heading + FOLDED.sub("", after))
+            continue
+        before, heading, after = LINK.sub("", "".join(cell["source"])).partition(EXPERIMENT)
+        folded = isinstance(tasks.get(f"{name[:2]}.E"), Experiment)
+        cell["source"] = _lines(before + heading + (FOLDED.sub("", after) if folded else after))
     made["cells"].insert(1, _text("coursework", _told(name, assignment)))
     if section := _section(tasks):
         end = next(place for place, cell in enumerate(made["cells"]) if END in "".join(cell["source"]))
@@ -80,10 +82,11 @@ def _told(name: str, assignment: Assignment) -> str:
     added = " Those with a letter are in the section *Coursework* near the end." if set(tasks) - set(EXERCISES) else ""
     return f"""**{assignment.title}.** What counts here, {points} points together: {listed}.{added}
 
-Write each function into its own cell, under the name that it has there. The check below it helps: it tries your function at
+Write each function into the cell that waits for it, and keep its name. The check below it helps: it tries your function at
 once, and names the usual mistakes. It is not the grading, which tries other numbers, on another machine. What is graded is
-the last version of each function in this file, with whatever else in the file it uses; one that you leave out costs you its
-own points alone. Then save, and hand in this one file, {name}.ipynb."""
+the last version of each function in this file, with whatever else in the file it uses: it is right or not, and one that you
+leave out costs you its own points alone. Then save, and hand in this one file, {name}.ipynb. (On Colab, upload this file:
+*File*, *Upload notebook*.)"""
 
 
 def _section(tasks: dict[str, Task]) -> list[dict[str, Any]]:
@@ -96,9 +99,8 @@ def _section(tasks: dict[str, Task]) -> list[dict[str, Any]]:
             cells += [_text(called, text), _code(f"{called}-stub", task.stub, task.id, "answer")]
             cells += [_code(f"{called}-try", _example(task), task.id, "check")]
         elif isinstance(task, Experiment):
-            text = (
-                f"### {task.id} · {task.title}\n\nThe open experiment counts, too. {task.rules} *{task.points} points.*"
-            )
+            rules = f"The notebook's *open experiment* counts, too. {task.rules}"
+            text = f"### {task.id} · {task.title}\n\n{rules} *{task.points} points.*"
             counts = f"{task.solution.__name__}  # its last version in this notebook is what counts"
             cells += [_text(called, text), _code(f"{called}-counts", counts, task.id, "check")]
         elif isinstance(task, Question):
@@ -119,7 +121,7 @@ try:
 except NotImplementedError:
     print("nothing yet")
 print("""should be
-{variation.solution(*arguments)}""")'''
+{variation.solution(*arguments)!s}""")'''
 
 
 def _text(called: str, text: str, task_id: str = "", role: str = "") -> dict[str, Any]:

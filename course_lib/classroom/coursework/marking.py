@@ -162,7 +162,7 @@ def _without_answer(task: Run, code: Code) -> Mark:
         number, reason = unreadable
         return untouched("wrong", f"Code cell {number}, where {name} stands, cannot be read: {reason}.")
     if cell_of_stub(code, name) is not None:
-        return untouched("open", f"Not attempted: {name} stands there as it was handed out.")
+        return untouched("open", f"{name} stands there as it was handed out.")
     return untouched("missing", f"There is no function {name} in the notebook.", f"{name} is missing")
 
 

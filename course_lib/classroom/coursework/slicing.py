@@ -92,7 +92,8 @@ def read_cells(cells: list[str]) -> Code:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None)
             why = "too long, or no text" if type(error) is ValueError else type(error).__name__
-            unreadable[number] = f"{why}{f' in line {line}' if line else ''}"
+            told = f": {error.msg}" if isinstance(error, SyntaxError) else ""
+            unreadable[number] = f"{why}{f' in line {line}' if line else ''}{told}"[:200]
     return Code(tuple(statements), unreadable, sources)
 
 

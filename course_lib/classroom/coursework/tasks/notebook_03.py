@@ -129,12 +129,13 @@ which they are visited, and here each picture of a batch may be at another level
 
 
 def ddpm_by_noise_left(x, v, z, done, noise_left):
-    """One step of DDPM for each picture.
+    """One step of DDPM for each picture: the next noisy pictures, (N, B).
 
-    x, v: (N, B), each column a noisy picture of N pixels, and the v that the network predicts for it
+    x, v: (N, B), each column a noisy picture of N pixels, and the v that the network predicts for it: sqrt(alpha_bar) times
+        the noise minus sqrt(1 − alpha_bar) times the picture
     z: (N, B), the fresh noise of the step, of variance 1
     done: (B,), whole numbers from 0 to K − 1: how many of the K steps a picture has taken
-    noise_left: (K,), falling: the noise's share of the variance, 1 − alpha_bar, after 0, 1, … K − 1 steps; after K it is 0
+    noise_left: (K,), falling: noise_left[k] is 1 − alpha_bar after k steps; after the K-th it is 0, which is not in the list
     """
     n_t, n_s = noise_left[done], torch.cat([noise_left, torch.zeros_like(noise_left[:1])])[done + 1]  # (B,) each
     picture = (1 - n_t).sqrt() * x - n_t.sqrt() * v
@@ -245,13 +246,13 @@ BY_NOISE_LEFT = Variation(
     id="03.V",
     title="DDPM's step, from noise to clean",
     points=4,
-    text=r"""Another program keeps its schedule as a sampler meets it: the noise's share of the variance,
-$1-\bar\alpha$, from nearly 1 down, without an entry for the clean picture. Its network predicts $v$, each picture is a
-column of numbers, and those of a batch may be at different steps. Write DDPM's step for it, with the posterior's own
-variance; the noise $z$ is handed to you.""",
+    text=r"""Another program stores its schedule in the order in which a sampler uses it: entry $k$ is $1-\bar\alpha$, the
+noise's share of the variance, after $k$ steps, nearly 1 at first and then falling. The clean picture at the end is not in
+the list. Its network predicts $v$, as in notebook 02; each picture is a column of numbers, and those of a batch may be at
+different steps. Write DDPM's step for it, with the variance of exercise 03.1; the noise $z$ is handed to you.""",
     solution=ddpm_by_noise_left,
-    example="torch.tensor([[1.0, 1.0]]), torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 1.0]]), torch.tensor([0, 2]), "
-    "torch.tensor([0.96, 0.64, 0.36])",
+    example="torch.tensor([[1.0, 1.0], [0.5, 2.0]]), torch.tensor([[0.5, 1.0], [-1.0, 0.0]]), torch.ones(2, 2), "
+    "torch.tensor([0, 2]), torch.tensor([0.96, 0.64, 0.36])",
     why=r"The same posterior: with $n = 1-\bar\alpha$ the step forward keeps $(1-n_t)/(1-n_s)$, and $\beta$ is the rest.",
     hints=(),
     trials=(
@@ -353,10 +354,10 @@ FIVE_STEPS = Experiment(
     why="Short steps at both ends and long ones in the middle: from 700 to 100 it takes two.",
     run=_five,
     measure=_distance_after,
-    to_beat=30.0,
-    says="With your five steps the Fréchet distance is {:.2f}: the number to beat is 30.0.",
+    to_beat=30.05,  # what is printed as 30.0
+    says="With your five steps the Fréchet distance is {:.1f}: it has to be 30.0 or less.",
     rules="With the times of your `my_times(5)`, six whole numbers that fall from 1000 to 0, the cell's thousand pictures are "
-    "drawn once more, from the same starts, and their Fréchet distance must not exceed 30.0.",
+    "drawn once more, from the same starts. Their Fréchet distance, to one decimal, has to be 30.0 or less.",
 )
 
 # --- 03.Q the way back up ---------------------------------------------------------------------------------------------
@@ -366,8 +367,14 @@ ADDRESS = Question(
     title="The address of a boot",
     text=r"""For DDIM the start $x_T$ is a picture's address. A classmate wants to know the address of a real boot: "I add
 noise to it by the closed form, up to $t = 1000$. DDIM adds no noise of its own, so from this $x_T$ it leads back to the
-boot." Where does the walk lead, and why? How could you find an address that does lead back, with no other tool than DDIM's
-step? Does it lead to the boot exactly, and would all this work with DDPM's step? Three to six sentences.""",
+boot."
+
+1. Where does his walk lead, and why?
+2. How could you find an address that does lead back, with no other tool than DDIM's step?
+3. Does yours lead to the boot exactly?
+4. Would your way work with DDPM's step?
+
+A sentence or two for each.""",
     criteria=(
         (
             1,
