@@ -205,6 +205,11 @@ STYLES = {
     "    return ROOTS[2](1 - beta) * x_prev + ROOTS[2](beta) * eps",
     "below its name": "forward_step = step\n\n\ndef step(x_prev, beta, eps, root=R):\n"
     "    return root(1 - beta) * x_prev + root(beta) * eps",
+    "a helper that stands there twice": "def half():\n    return 0.5\n\n\ndef power():\n    return half()\n"
+    "\n\nP = power()\n\n\n"
+    "def forward_step(x_prev, beta, eps):\n    return (1 - beta) ** P * x_prev + beta**P * eps\n\n\n"
+    "def half():\n    return 0.5\n",
+    "display": "def forward_step(x_prev, beta, eps):\n    display(beta)\n    return R(1 - beta) * x_prev + R(beta) * eps",
     "a cache": "@functools.lru_cache\ndef root(x):\n    return R(x)\n\n\ndef forward_step(x_prev, beta, eps):\n"
     "    return root(1 - beta) * x_prev + root(beta) * eps",
     "a counter": "calls = 0\n\n\ndef forward_step(x_prev, beta, eps):\n    global calls\n    calls += 1\n"

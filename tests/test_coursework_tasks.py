@@ -159,6 +159,7 @@ def test_a_hand_out_does_not_lead_to_the_course_s_own_notebook_on_colab():
 
 # --- words ------------------------------------------------------------------------------------------------------------
 
+CODE = "plt.plot([1, 2])"
 WORDS = "The variance *falls*:\n\n$V \\to 0.01$.\n# not a heading of the course"
 
 
@@ -172,7 +173,7 @@ def written(how):
     code = text | {
         "cell_type": "code",
         "id": "code",
-        "source": "plt.plot([1, 2])",
+        "source": CODE,
         "outputs": [],
         "execution_count": None,
     }
@@ -189,9 +190,21 @@ def written(how):
         first, second = WORDS.split("\n\n")
         cells[place + 1]["source"] = first
         cells.insert(place + 2, text | {"source": second})
+    elif how == "under a heading of one's own":
+        cells[place + 1]["source"] = f"### {question.id} · My answer\n{WORDS}"
+    elif how == "under a heading that was mended":
+        cells[place]["source"] = "## " + "".join(cells[place]["source"]).removeprefix("### ").replace("·", "-", 1)
+        cells[place + 1]["source"] = WORDS
     elif how == "with the cells turned round":
         cells[place + 1]["source"] = WORDS
         made["cells"] = cells[place:] + cells[:place]
+    elif how == "with the question deleted":
+        cells[place + 1]["source"] = WORDS
+        del cells[place]
+        return made, assignment, question
+    elif how == "in the first of two copies":
+        made["cells"] = cells + json.loads(json.dumps(cells[place : place + 2]))
+        cells[place + 1]["source"] = WORDS
     for cell in made["cells"]:
         cell["metadata"] = {}
     return made, assignment, question
@@ -201,12 +214,18 @@ def written(how):
     "how",
     [
         *("in its place", "below its place", "in the question's cell", "in a cell of its own, after code"),
-        *("in two cells", "with the cells turned round"),
+        *("in two cells", "with the cells turned round", "with the question deleted", "in the first of two copies"),
+        *("under a heading of one's own", "under a heading that was mended"),
     ],
 )
 def test_an_answer_in_words_is_found_wherever_it_was_written(how):
     made, _, question = written(how)
-    assert words_on(question, cells_of(File("x.ipynb", json.dumps(made).encode(), 0.0))) == WORDS
+    before = {
+        "in a cell of its own, after code": f"```\n{CODE}\n```\n\n",
+        "under a heading of one's own": "### 01.Q · My answer\n",
+    }
+    found = words_on(question, cells_of(File("x.ipynb", json.dumps(made).encode(), 0.0)))
+    assert found == before.get(how, "") + WORDS
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -249,10 +268,11 @@ def test_words_are_read_by_a_person_and_what_was_entered_is_never_lost(tmp_path,
     assert "and are not in the points yet: 1." in run(monkeypatch, capsys, *grade)
     assert "3 points; =Schön; mehr?" in (week / "by_hand.csv").read_text(encoding="utf-8-sig")
     with open(week / "by_hand.csv", "a", encoding="utf-8") as file:  # half marks for a function
-        file.write("01.V,ben,2,,nearly,,ben,\n")
+        file.write("01.V,ben,2,,nearly,,,\n01.Q,ben,1,,it was in a comment,,,\n")
     run(monkeypatch, capsys, *grade)
     with open(week / "grades.csv", encoding="utf-8-sig", newline="") as file:
-        assert {row["student"]: row["01.V"] for row in csv.DictReader(file)} == {"anna": "0", "ben": "2"}
+        rows = {row["student"]: (row["01.V"], row["01.Q"]) for row in csv.DictReader(file)}
+    assert rows == {"anna": ("0", ""), "ben": ("2", "1")}
     page = (week / "feedback" / "anna.html").read_text(encoding="utf-8")
     assert "mehr" not in page  # what was said of an earlier answer
     shutil.rmtree(submissions / "anna")
@@ -273,6 +293,7 @@ def _for_german_excel(text):
     ("old", "new", "says"),
     [
         (",3,4,", ",5,4,", "by_hand.csv, line 2: '5' is no number of points from 0 to 4"),
+        ("abc\n", "abc\n01.Q,anna,2,4,,,anna,abc\n", "line 3: 01.Q of anna has 2 points here, and 3 above"),
         (",3,4,", ",2.5,4,", "'2.5' is no number of points"),
         (",3,4,", ",good,4,", "'good' is no number of points"),
         ("task,", "frage,", "has no column 'task'"),

@@ -108,7 +108,7 @@ def grade(arguments: argparse.Namespace) -> None:
     tables = write_tables(folder, assignment, done)
     overview = write_overview(folder, assignment, done)
     similar = write_similar(folder, assignment, done, code_handed_out(assignment))
-    waiting = write_by_hand(folder, assignment, done, entries)
+    waiting = write_by_hand(folder, assignment, done)
     for each in done:
         say(f"{each.points:4} of {assignment.points}  {each.student}{'  (to look at)' if each.notes else ''}")
     pages = ", ".join(path.name for path in (*tables, overview, similar))

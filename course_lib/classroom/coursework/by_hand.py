@@ -14,9 +14,10 @@ from course_lib.classroom.coursework.grading import Graded
 from course_lib.classroom.coursework.marking import Mark
 from course_lib.classroom.coursework.pages import harmless, paragraphs, safe, write_page, written
 from course_lib.classroom.coursework.task import questions_of
+from course_lib.support.files import atomic_write
 
 TABLE, PAGE = "by_hand.csv", "by_hand.html"
-COLUMNS = ["task", "student", "points", "out of", "comment", "before", "file", "answer"]
+COLUMNS = ["task", "student", "points", "out of", "comment", "before", "row", "answer"]
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,12 @@ class Entry:
     """A row of the table.
 
     Args:
-        task, file: of which task and which hand-in (its key).
+        task, student: of which task and which student.
         points: None if none have been entered.
         before: what was entered for an earlier answer, for the person who reads this one.
-        answer: what the points were given for, in short; of another answer they are not the points. In a row that somebody
-            has added, to give points for a function, it may be empty.
+        row: which task of which hand-in, in letters, which no spreadsheet turns into something else; "" in a row that
+            somebody has added, which holds for the student of that name.
+        answer: what the points were given for, likewise; of another answer they are not the points. May be empty, too.
     """
 
     task: str
@@ -36,12 +38,12 @@ class Entry:
     points: int | None
     comment: str
     before: str
-    file: str
+    row: str
     answer: str
 
 
-Entries = dict[tuple[str, str], Entry]
-"""The rows, by task and hand-in."""
+Entries = dict[tuple[str, ...], Entry]
+"""The rows; those that somebody has added by task and student, the others by their letters."""
 
 
 def read_entries(folder: Path, assignment: Assignment) -> Entries:
@@ -62,44 +64,57 @@ def read_entries(folder: Path, assignment: Assignment) -> Entries:
         values = {name: written(row[name] or "").strip() for name in COLUMNS}
         if not values["task"]:
             continue
-        most = assignment.tasks[values["task"]].points if values["task"] in assignment.tasks else 0
-        values["points"] = _points(values["points"], most, f"{path}, line {rows.line_num}")
+        where = f"{path}, line {rows.line_num}"
+        task = assignment.tasks.get(values["task"])
+        if task is None:  # of a task that is no longer asked for: kept as it is
+            values["points"] = int(values["points"]) if values["points"].isdecimal() else None
+        else:
+            values["points"] = _points(values["points"], task.points, where)
         del values["out of"]
         entry = Entry(**values)
-        entries[entry.task, entry.file] = entry
+        other = entries.get(_place(entry))
+        if other is not None and None not in (other.points, entry.points) and other.points != entry.points:
+            raise AssignmentError(
+                f"{where}: {entry.task} of {entry.student} has {entry.points} points here, and {other.points} above. "
+                "Keep one of the two rows."
+            )
+        if other is None or other.points is None:
+            entries[_place(entry)] = entry
     return entries
 
 
 def with_entries(graded: Graded, entries: Entries) -> Graded:
     """A hand-in's marks, with the points that a person has given."""
-    marks = {each: _read(mark, graded, entries.get((each, graded.key))) for each, mark in graded.marks.items()}
+    marks = {each: _read(mark, graded, _entry_of(entries, each, graded)) for each, mark in graded.marks.items()}
     return replace(graded, marks=marks)
 
 
-def write_by_hand(folder: Path, assignment: Assignment, all_graded: list[Graded], entries: Entries) -> int:
-    """Write the table and the page, and return how many answers wait to be read."""
-    kept, waiting = dict(entries), 0
+def write_by_hand(folder: Path, assignment: Assignment, all_graded: list[Graded]) -> int:
+    """Write the table, with what has been entered up to now, and the page; return how many answers wait to be read."""
+    kept, waiting = read_entries(folder, assignment), 0
     for question in questions_of(assignment.tasks):
         for graded in all_graded:
-            words, place = graded.words.get(question, ""), (question, graded.key)
-            if not words:
+            words, place = graded.words.get(question, ""), (_row(question, graded),)
+            if not words or _entry_of(kept, question, graded) is not kept.get(place):
                 continue
             before = kept.get(place)
             if before is None:
-                kept[place] = Entry(question, graded.student, None, "", "", graded.key, _short(words))
+                kept[place] = Entry(question, graded.student, None, "", "", *place, _short(words))
             elif before.answer != _short(words):
                 entered = "" if before.points is None else f"{before.points} points"
                 earlier = "; ".join(filter(None, (before.before, entered, before.comment)))
                 kept[place] = replace(before, points=None, comment="", before=earlier, answer=_short(words))
             waiting += kept[place].points is None
-    with open(folder / TABLE, "w", newline="", encoding="utf-8-sig", errors="replace") as file:  # for Excel
-        table = csv.writer(file)
-        table.writerow(COLUMNS)
-        for _, each in sorted(kept.items()):
-            most = assignment.tasks[each.task].points if each.task in assignment.tasks else ""
-            points = "" if each.points is None else each.points
-            row = (each.task, each.student, points, most, each.comment, each.before, each.file, each.answer)
-            table.writerow(map(harmless, row))
+    stream = io.StringIO(newline="")
+    table = csv.writer(stream)
+    table.writerow(COLUMNS)
+    for each in sorted(kept.values(), key=lambda each: (each.task, each.student, each.row)):
+        most = assignment.tasks[each.task].points if each.task in assignment.tasks else ""
+        points = "" if each.points is None else each.points
+        row = (each.task, each.student, points, most, each.comment, each.before, each.row, each.answer)
+        table.writerow(map(harmless, row))
+    with atomic_write(folder / TABLE) as partial:
+        partial.write_text(stream.getvalue(), encoding="utf-8-sig", errors="replace", newline="")  # for Excel
     _write_page(folder, assignment, all_graded, kept)
     return waiting
 
@@ -111,9 +126,9 @@ def _write_page(folder: Path, assignment: Assignment, all_graded: list[Graded], 
             f'<tr><td class="number">{n}</td><td>{safe(what)}</td></tr>' for n, what in question.criteria
         )
         answers = "".join(
-            f"<tr><td>{safe(graded.student)}<br>{_entered(entries.get((each, graded.key)))}</td>"
+            f"<tr><td>{safe(graded.student)}<br>{_entered(_entry_of(entries, each, graded))}</td>"
             f'<td class="says">{safe(graded.words[each])}</td></tr>'
-            for graded in sorted(all_graded, key=lambda graded: _is_read(entries.get((each, graded.key))))
+            for graded in sorted(all_graded, key=lambda graded: _is_read(_entry_of(entries, each, graded)))
             if graded.words.get(each)
         )
         parts.append(
@@ -126,6 +141,19 @@ def _write_page(folder: Path, assignment: Assignment, all_graded: list[Graded], 
 <p>Enter points, whole ones, and a comment if you like, into {TABLE} beside this page, and run the same command again: they go
 into the tables and onto the students' pages.</p>{"".join(parts)}"""
     write_page(folder / PAGE, f"{assignment.title}: to be read", page)
+
+
+def _row(task: str, graded: Graded) -> str:
+    return _short(f"{task}\0{graded.key}")
+
+
+def _place(entry: Entry) -> tuple[str, ...]:
+    return (entry.row,) if entry.row else (entry.task, entry.student)
+
+
+def _entry_of(entries: Entries, task: str, graded: Graded) -> Entry | None:
+    """The row of a task of a hand-in; one that somebody has added comes first."""
+    return entries.get((task, graded.student)) or entries.get((_row(task, graded),))
 
 
 def _is_read(entry: Entry | None) -> bool:
@@ -142,9 +170,9 @@ def _read(mark: Mark, graded: Graded, entry: Entry | None) -> Mark:
     """The mark of a task, with the points that a person has given for this very answer."""
     if entry is None or entry.points is None:
         return mark
-    words = graded.words.get(mark.exercise)
-    given_for = ("", _short(graded.code.get(mark.exercise, ""))) if words is None else (_short(words),)
-    return replace(mark, points=entry.points, state="read", says=entry.comment) if entry.answer in given_for else mark
+    if entry.answer and entry.answer != _short(graded.words.get(mark.exercise, "")):
+        return mark
+    return replace(mark, points=entry.points, state="read", says=entry.comment)
 
 
 def _points(text: str, most: int, where: str) -> int | None:

@@ -18,6 +18,7 @@ from course_lib.classroom.coursework.handed_in import (
     UnreadableError,
     cells_of,
     defined_names,
+    has_place_for,
     words_on,
 )
 from course_lib.classroom.coursework.marking import Known, Mark, Marker
@@ -166,6 +167,8 @@ def grade_one(
         marks = marker.mark(code, functions_of(tasks))
         for each, question in questions_of(tasks).items():
             graded.words[each] = words_on(question, cells)
+            if cells and not graded.words[each] and not has_place_for(question, cells):
+                graded.notes.append(f"{each} is gone from {file.name}: is there an answer somewhere else?")
             marks[each] = _to_read(question, graded.words[each])
         graded.marks |= {each: marks[each] for each in tasks}
     graded.keys = {each: key for each, key in marker.keys.items() if each in graded.marks}
@@ -221,7 +224,10 @@ def _which(file: File, cells: list[Cell], assignment: Assignment) -> str | None:
         )
         for notebook, tasks in assignment.by_notebook.items()
     }
-    best = max(score, key=score.get)
+    headings = "\n".join(cell.source for cell in cells if not cell.is_code)
+    for notebook, tasks in assignment.by_notebook.items():
+        score[notebook] += sum(2 * (f"### {each} ·" in headings) for each in tasks)
+    best = max(score, key=lambda notebook: (score[notebook], notebook in file.name))
     if score[best]:
         return best
     return next((notebook for notebook in score if notebook in file.name), None)

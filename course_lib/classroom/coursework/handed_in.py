@@ -19,12 +19,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from course_lib.classroom.coursework.task import HERE, Question
+from course_lib.classroom.coursework.tasks import OTHERS, VARIATIONS
 
 LARGEST_FILE = 50 * 2**20  # bytes, unpacked
 LARGEST_HAND_IN = 200 * 2**20
 MOST_FILES = 2000  # of one student
-NEXT = re.compile(r"#+ (\d\d\.[A-Z] ·|What you have now)")
-LONGEST_ANSWER = 20_000  # characters, to a question
+NEXT = (*(f"{each.id} · {each.title}" for each in (*VARIATIONS, *OTHERS)), "What you have now", "Check yourself")
+INLINE = re.compile(r"data:[\w/+.-]+;base64,[\w+/=\s]+")  # a picture, which nobody reads as text
+LONGEST_ANSWER = 50_000  # characters, to a question
 READ = (".ipynb", ".py", ".zip")
 MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_(assignsubmission_\w+|onlinetext)_?$")
 MOODLE_FILE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_[a-z]+_(?P<rest>.+)$")
@@ -69,10 +71,15 @@ class HandIn:
 
 
 class Cell(NamedTuple):
-    """A cell of a notebook: code, or else text."""
+    """A cell of a notebook: code, or else text.
+
+    Args:
+        answers: the question into whose place it was handed out, "" if that is not known.
+    """
 
     is_code: bool
     source: str
+    answers: str = ""
 
 
 class UnreadableError(Exception):
@@ -143,19 +150,48 @@ def cells_of(file: File) -> list[Cell]:
         cells = [cell for sheet in notebook.get("worksheets") or [] for cell in sheet.get("cells") or []]
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise UnreadableError("it is no notebook: it has no list of cells")
-    return [Cell(cell.get("cell_type") == "code", _source_of(cell)) for cell in cells]
+    return [Cell(cell.get("cell_type") == "code", _source_of(cell), _answers(cell)) for cell in cells]
 
 
 def words_on(question: Question, cells: list[Cell]) -> str:
-    """What a student has written under a question, up to the next heading of the hand-out."""
-    texts = [cell.source for cell in cells if not cell.is_code]
-    begins = [place for place, text in enumerate(texts) if question.heading in text]
-    if not begins:
-        return ""
-    written = itertools.takewhile(lambda text: not NEXT.match(text), texts[begins[-1] + 1 :])
-    lines = "\n\n".join([texts[begins[-1]], *written]).splitlines()
-    given = {line.strip() for line in (*question.shown.splitlines(), HERE)} - {""}
-    return "\n".join(line for line in lines if line.strip() not in given).strip()[:LONGEST_ANSWER]
+    """What a student has written under a question, code included, up to the next heading of the hand-out; of several copies,
+    in the last that holds something.
+
+    If the question's own heading is gone, the cell that was handed out for the answer tells.
+    """
+    heading = re.compile(rf"^#+\s*{re.escape(question.id)}\b.*{re.escape(question.title)}", re.MULTILINE)
+    begins = [place for place, cell in enumerate(cells) if not cell.is_code and heading.search(cell.source)]
+    copies = [[cells[place], *itertools.takewhile(_goes_on, cells[place + 1 :])] for place in begins]
+    copies = copies or [[cell for cell in cells if cell.answers == question.id]]
+    given = {line.strip() for line in (*question.shown.splitlines(), HERE, HERE.strip("*"))} - {""}
+    written = (
+        "\n".join(line for line in _text_of(copy).splitlines() if line.strip() not in given and not heading.match(line))
+        for copy in reversed(copies)
+    )
+    return next((each.strip() for each in written if each.strip()), "")[:LONGEST_ANSWER]
+
+
+def has_place_for(question: Question, cells: list[Cell]) -> bool:
+    """Whether a notebook still has the question, or the cell for its answer."""
+    return any(question.id in cell.source or cell.answers == question.id for cell in cells if not cell.is_code)
+
+
+def _goes_on(cell: Cell) -> bool:
+    """Whether a cell does not begin the next part of the hand-out."""
+    first = cell.source.lstrip().split("\n", 1)[0]
+    return cell.is_code or not (first.startswith("#") and first.lstrip("# ").startswith(NEXT))
+
+
+def _text_of(cells: list[Cell]) -> str:
+    """Cells as a person reads them, without pictures."""
+    shown = ((cell.is_code, INLINE.sub("…", cell.source)) for cell in cells)
+    return "\n\n".join(f"```\n{source}\n```" if code and source.strip() else source for code, source in shown)
+
+
+def _answers(cell: dict[str, Any]) -> str:
+    told = cell.get("metadata")
+    told = told.get("exercise") if isinstance(told, dict) else None
+    return str(told.get("id")) if isinstance(told, dict) and told.get("role") == "words" else ""
 
 
 def _source_of(cell: dict[str, Any]) -> str:

@@ -19,6 +19,9 @@ from course_lib.support.files import PACKAGE, atomic_write
 NOTEBOOKS = sorted((PACKAGE.parent / "notebooks").glob("*.ipynb"))
 ANSWER = re.compile(r'^show_answer\("[^"]*"\)\n?', re.MULTILINE)
 FOLDED = re.compile(r"\n*<details>.*?</details>\n*", re.DOTALL)
+FORM = """A function gets float32 tensors, returns a new one of the same type in the shape that is asked for, and leaves its
+arguments as they were. It is run by itself, in seconds: what a search has found belongs into it as numbers. An answer in words
+goes into the cell that waits for it, or into cells right below."""
 EXPERIMENT, END = "### Open experiment", "## What you have now"
 IMPORTED = re.compile(r"\bshow_answer, |, show_answer\b")
 
@@ -105,7 +108,7 @@ def _section(tasks: dict[str, Task]) -> list[dict[str, Any]]:
             cells += [_text(called, text), _code(f"{called}-counts", counts, task.id, "check")]
         elif isinstance(task, Question):
             cells += [_text(called, task.shown), _text(f"{called}-answer", HERE, task.id, "words")]
-    return [_text("coursework-section", "## Coursework"), *cells] if cells else []
+    return [_text("coursework-section", f"## Coursework\n\n{FORM}"), *cells] if cells else []
 
 
 def _example(variation: Variation) -> str:

@@ -248,6 +248,7 @@ def _needed(
     statements = code.statements
     needed: dict[int, set[str]] = {place: {name}}
     waiting = [(used, place) for used in statements[place].uses]
+    needs: dict[int, set[int]] = {}
     before: dict[int, set[int]] = {}
     seen = set()
     for at, each in enumerate(statements):
@@ -271,9 +272,21 @@ def _needed(
         for k in (bound, *changing):
             needed.setdefault(k, set()).add(used)
             waiting += [(more, k) for more in statements[k].uses]
+            needs.setdefault(at, set()).add(k)
             if now:
                 before.setdefault(at, set()).add(k)
-    return needed, before
+    # What a statement calls has to find what it needs, too.
+    return needed, {at: _reached(first, needs) for at, first in before.items()}
+
+
+def _reached(first: set[int], needs: dict[int, set[int]]) -> set[int]:
+    """These places and all that they need, directly or not."""
+    reached, waiting = set(first), list(first)
+    while waiting:
+        more = needs.get(waiting.pop(), set()) - reached
+        reached |= more
+        waiting += more
+    return reached
 
 
 def _in_order(needed: Iterable[int], before: dict[int, set[int]]) -> list[int]:

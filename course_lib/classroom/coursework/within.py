@@ -149,7 +149,7 @@ def answer(asked: Asked, reply: BinaryIO) -> None:
 
 def _defined(asked: Asked) -> Any:
     """The answer's function, after its code has run. Annotations are not: what they name may stand below, or nowhere."""
-    namespace = {"__name__": "__main__", **asked.given}
+    namespace = {"__name__": "__main__", "display": lambda *shown, **named: None, **asked.given}
     for cell, line, source in asked.parts:
         file = f"cell {cell}"
         text = "\n" * (line - 1) + source

@@ -358,7 +358,7 @@ def _misses_after(times: Tensor, points: Tensor, seed: int) -> float:
     noise = torch.randn(1000, 1, 1, 2, generator=seeded(30))
     drawn = last(sample(NetDenoiser(state.ema, COSINE, "v"), noise, COSINE.times(25)))  # (1000, 1, 1, 2)
     nearest = torch.cdist(drawn.flatten(1), points.flatten(1)).amin(dim=1)  # (1000,)
-    return (nearest >= 0.1).double().mean().item()
+    return (~(nearest < 0.1)).double().mean().item()
 
 
 WHICH_TIMES = Experiment(

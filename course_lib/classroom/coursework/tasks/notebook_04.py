@@ -22,7 +22,7 @@ def price_in_bits(mean, std, prior_mean, prior_std):
     away = (mean - prior_mean) / prior_std  # (B, H, W, C), in deviations of the prior
     ratio = std / prior_std  # (B, H, W, C)
     nats = 0.5 * (away**2 + ratio**2 - 1) - ratio.log()
-    return nats.sum(dim=(1, 2, 3)) / math.log(2)
+    return nats.sum(dim=(1, 2, 3)) / torch.tensor(2.0).log()
 
 
 def price_as_the_course_has_it(mean, std, prior_mean, prior_std):
