@@ -90,13 +90,13 @@ def write_class(path: Path, count: int, assignment: Assignment) -> dict[str, dic
 
 
 def enter_points(folder: Path, points: dict[str, int]) -> None:
-    """Fill in the table of what was written in words, as somebody would who has read it; the file's key ends in the number."""
+    """Fill in the table of what was written in words, as somebody would who has read it; a name ends in the number."""
     with open(folder / "by_hand.csv", newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     with open(folder / "by_hand.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, rows[0])
         table.writeheader()
-        table.writerows(row | {"points": points[row["file"].rsplit("_", 1)[-1]]} for row in rows)
+        table.writerows(row | {"points": points[str(1000 + int(row["student"].split()[-1]))]} for row in rows)
 
 
 def main() -> None:
