@@ -12,7 +12,7 @@ from pathlib import Path
 from course_lib.classroom.coursework.assignment import Assignment, AssignmentError
 from course_lib.classroom.coursework.grading import Graded
 from course_lib.classroom.coursework.marking import Mark
-from course_lib.classroom.coursework.pages import harmless, paragraphs, safe, write_page, written
+from course_lib.classroom.coursework.pages import count, harmless, paragraphs, safe, write_page, written
 from course_lib.classroom.coursework.task import questions_of
 from course_lib.support.files import atomic_write
 
@@ -162,7 +162,7 @@ def _is_read(entry: Entry | None) -> bool:
 
 def _entered(entry: Entry | None) -> str:
     if _is_read(entry):
-        return f"{entry.points} point{'' if entry.points == 1 else 's'}"
+        return count(entry.points, "point")
     return f"not yet read<br>before: {safe(entry.before)}" if entry is not None and entry.before else "not yet read"
 
 

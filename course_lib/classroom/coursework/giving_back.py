@@ -9,7 +9,7 @@ from course_lib.classroom.checks import source_of
 from course_lib.classroom.coursework.assignment import Assignment
 from course_lib.classroom.coursework.grading import Graded
 from course_lib.classroom.coursework.marking import Mark
-from course_lib.classroom.coursework.pages import harmless, safe, write_page
+from course_lib.classroom.coursework.pages import count, harmless, safe, write_page
 from course_lib.classroom.coursework.similarity import similar_pairs
 from course_lib.classroom.coursework.task import Question, Task, functions_of
 from course_lib.classroom.exercises import EXERCISES
@@ -60,7 +60,7 @@ def write_feedback(folder: Path, assignment: Assignment, graded: Graded) -> Path
         _row(mark, assignment.tasks[each], graded.words.get(each, "")) for each, mark in graded.marks.items()
     )
     unread = sum(mark.state == "to read" for mark in graded.marks.values())
-    so_far = f" so far ({_count(unread, 'answer')} still to be read)" if unread else ""
+    so_far = f" so far ({count(unread, 'answer')} still to be read)" if unread else ""
     checked = any(mark.state == "wrong" and each in EXERCISES for each, mark in graded.marks.items())
     page = f"""<h1>{safe(assignment.title)}</h1>
 <p><strong>{safe(graded.student)}</strong>: {graded.points} of {assignment.points} points{so_far}</p>
@@ -73,8 +73,7 @@ def write_feedback(folder: Path, assignment: Assignment, graded: Graded) -> Path
 
 def write_overview(folder: Path, assignment: Assignment, all_graded: list[Graded]) -> Path:
     """Write the instructor's page: points by exercise, what goes wrong most often, and what to look at by hand."""
-    count = max(len(all_graded), 1)
-    mean = sum(each.points for each in all_graded) / count
+    mean = sum(each.points for each in all_graded) / max(len(all_graded), 1)
     rows = "".join(
         _task_row(task, [each.marks[task_id] for each in all_graded]) for task_id, task in assignment.tasks.items()
     )
@@ -84,9 +83,9 @@ def write_overview(folder: Path, assignment: Assignment, all_graded: list[Graded
         if each.notes
     )
     unread = sum(mark.state == "to read" for each in all_graded for mark in each.marks.values())
-    so_far = f" so far; {_count(unread, 'answer')} still to be read" if unread else ""
+    so_far = f" so far; {count(unread, 'answer')} still to be read" if unread else ""
     page = f"""<h1>{safe(assignment.title)}</h1>
-<p>{_count(len(all_graded), "hand-in")}, on average {mean:.1f} of {assignment.points} points{so_far}.</p>
+<p>{count(len(all_graded), "hand-in")}, on average {mean:.1f} of {assignment.points} points{so_far}.</p>
 <h2>Exercise by exercise</h2>
 <table><thead><tr><th>exercise</th><th>right, or mean points</th>
 <th class="number">not attempted</th><th>most frequent mistake</th>
@@ -127,16 +126,12 @@ too. (A copy that went round the whole class is not found: what many share does 
     return path
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def _row(mark: Mark, task: Task, words: str) -> str:
     says = f'<div class="says">{safe(mark.says)}</div>' if mark.says else ""
     if words:
         says += f'<details><summary>your answer</summary><div class="says">{safe(words)}</div></details>'
     if isinstance(task, Question) and mark.state == "read":
-        criteria = "".join(f"<li>{_count(points, 'point')}: {safe(what)}</li>" for points, what in task.criteria)
+        criteria = "".join(f"<li>{count(points, 'point')}: {safe(what)}</li>" for points, what in task.criteria)
         says += f"<details><summary>what the {task.points} points are for</summary><ul>{criteria}</ul></details>"
     points = "–" if mark.state == "to read" else mark.points
     return (

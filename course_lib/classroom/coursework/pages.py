@@ -29,6 +29,11 @@ def safe(text: str) -> str:
     return html.escape(str(text))
 
 
+def count(number: int, what: str) -> str:
+    """So many of something: "1 point", "2 points"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def paragraphs(text: str) -> str:
     """A text of the course's own: lines go on where the page ends, a blank line begins anew, and a table stays as it is."""
     return "".join(f"<p{_kept(part)}>{safe(part)}</p>" for part in text.split("\n\n"))

@@ -313,15 +313,14 @@ def _distance_after(times: Tensor) -> float:
         raise WrongAnswerError(f"The times lead from {schedule.T} to 0, and yours from {listed[0]} to {listed[-1]}.")
     if any(t <= s for t, s in pairwise(listed)):
         raise WrongAnswerError(f"The times have to fall from step to step, and yours do not: {listed}.")
-    return _distance_to_real(tuple(listed))
+    return _distance_at(tuple(listed))
 
 
 @functools.cache
-def _distance_to_real(times: tuple[int, ...]) -> float:
+def _distance_at(times: tuple[int, ...]) -> float:
     from course_lib import pretrained
     from course_lib.denoisers import Clipped
-    from course_lib.metrics import frechet_distance
-    from course_lib.support.batches import in_batches
+    from course_lib.recipes.fashion import distance_to_real
     from course_lib.support.device import best_device
 
     denoiser, device = Clipped(pretrained.fashion().denoiser, -1, 1), best_device()
@@ -332,17 +331,7 @@ def _distance_to_real(times: tuple[int, ...]) -> float:
         sampling.last(sampling.sample(denoiser, x, times, sampling.ddim_step, cond=cond))
         for x, cond in zip(starts.split(100), labels.split(100), strict=True)
     ]
-    judge = pretrained.fashion_classifier()
-    return frechet_distance(in_batches(judge.features, torch.cat(drawn)), _real_features())
-
-
-@functools.cache
-def _real_features() -> Tensor:
-    from course_lib import pretrained
-    from course_lib.datasets import fashion
-    from course_lib.support.batches import in_batches
-
-    return in_batches(pretrained.fashion_classifier().features, fashion.test_set().pictures[2000:])  # (8000, D)
+    return distance_to_real(torch.cat(drawn))
 
 
 FIVE_STEPS = Experiment(
