@@ -11,7 +11,7 @@ import json
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,7 +253,7 @@ def train(
             require_number("the learning rate", rate, 0, math.inf)
         state.optimizer.zero_grad()
         value.backward()
-        with _uninterrupted():
+        with uninterrupted():
             if rate is not None:
                 for group in state.optimizer.param_groups:
                     group["lr"] = rate
@@ -277,7 +277,7 @@ def with_progress(training: Iterator[TrainStep], state: TrainState, steps: int, 
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Hold back Ctrl-C until the block is done: a step is taken whole or not at all."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread is ever interrupted
         yield
@@ -344,19 +344,26 @@ def _require_alike(ema: nn.Module, net: nn.Module) -> None:
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 
-def save_checkpoint(state: TrainState, path: Path) -> None:
-    """Write the whole state to a safetensors file, in one piece: a file that is there is a file that is complete."""
-    tensors = {f"net.{name}": value for name, value in state.net.state_dict().items()}
-    tensors |= {f"ema.{name}": value for name, value in state.ema.state_dict().items()}
-    optimizer = state.optimizer.state_dict()
-    for index, moments in optimizer["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-    metadata = {
-        "step": str(state.step),
-        "seed": str(state.seed),
-        "optimizer": type(state.optimizer).__name__,
-        "param_groups": json.dumps(optimizer["param_groups"], default=Tensor.item),  # a rate may be a tensor
-    }
+def save_checkpoint(state: TrainState | Sequence[TrainState], path: Path) -> None:
+    """Write the whole state to a safetensors file, in one piece: a file that is there is a file that is complete.
+
+    Several states that belong together, such as those of a GAN, go into one file, so that none is ahead of the others.
+    """
+    tensors, metadata = {}, {}
+    for prefix, each in _by_prefix(state).items():
+        tensors |= {f"{prefix}net.{name}": value for name, value in each.net.state_dict().items()}
+        tensors |= {f"{prefix}ema.{name}": value for name, value in each.ema.state_dict().items()}
+        optimizer = each.optimizer.state_dict()
+        for index, moments in optimizer["state"].items():
+            tensors |= {f"{prefix}optimizer.{index}.{name}": value for name, value in moments.items()}
+        metadata |= {
+            f"{prefix}step": str(each.step),
+            f"{prefix}seed": str(each.seed),
+            f"{prefix}optimizer": type(each.optimizer).__name__,
+            f"{prefix}param_groups": json.dumps(
+                optimizer["param_groups"], default=Tensor.item
+            ),  # a rate may be a tensor
+        }
     for name, value in tensors.items():
         if not isinstance(value, Tensor):
             raise TypeError(
@@ -366,8 +373,8 @@ def save_checkpoint(state: TrainState, path: Path) -> None:
         save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata=metadata)
 
 
-def load_checkpoint(state: TrainState, path: Path) -> None:
-    """Put a saved state into ``state``, whose networks and optimiser must be built as they were.
+def load_checkpoint(state: TrainState | Sequence[TrainState], path: Path) -> None:
+    """Put a saved state into ``state``, whose networks and optimiser must be built as they were; or several into several.
 
     What the optimiser is set to, such as a learning rate given by hand, comes from the file too: to change it, set it
     afterwards. Either all of ``state`` is changed or, if anything is refused, nothing.
@@ -386,43 +393,77 @@ def load_checkpoint(state: TrainState, path: Path) -> None:
             f"{path} is not a readable checkpoint ({problem}): "
             "move it away or choose another name to train from the start."
         ) from None
-    if not {"step", "seed", "optimizer", "param_groups"} <= metadata.keys():
+    states = _by_prefix(state)
+    if not {f"{prefix}{key}" for prefix in states for key in _SAVED} <= metadata.keys():
+        held = sum(key.endswith("param_groups") for key in metadata)
         raise CourseFileError(
-            f"{path} holds weights, but not the state of a training: to go on training a shipped network, "
+            f"{path} holds the state of {held} training{'s' if held > 1 else ''}, not of {len(states)}: "
+            "load it into as many states as it holds."
+            if held
+            else f"{path} holds weights, but not the state of a training: to go on training a shipped network, "
             "use TrainState(trainable_copy(net)); to go on from other weights, load them into the network first."
         )
-    if int(metadata["seed"]) != state.seed:
-        raise ValueError(
-            f"{path} was trained with seed {metadata['seed']}, not {state.seed}: use that seed or another file."
-        )
-    parts: dict[str, dict[str, Tensor]] = {"net": {}, "ema": {}, "optimizer": {}}
-    for name, value in tensors.items():
-        part, _, key = name.partition(".")
-        parts[part][key] = value
-    differs = misfit(parts["net"], state.net) or misfit(parts["ema"], state.ema)
-    if differs:
-        raise CourseFileError(
-            f"{path} belongs to a network of another shape ({differs}): build the network as it was, "
-            "or choose another name to train from the start."
-        )
-    groups, settings = json.loads(metadata["param_groups"]), state.optimizer.state_dict()["param_groups"]
-    trained_by = f"{metadata['optimizer']} with {_counts(groups)} parameters"
-    here = f"{type(state.optimizer).__name__} with {_counts(settings)} parameters"
-    if trained_by != here:
-        raise CourseFileError(
-            f"{path} was trained by {trained_by}, but this state has {here}: "
-            "build the optimizer as it was, or choose another name to train from the start."
-        )
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in parts["optimizer"].items():
-        index, _, key = name.partition(".")
-        moments.setdefault(int(index), {})[key] = value
-    for group, setting in zip(groups, settings, strict=True):
-        group |= {key: torch.tensor(group[key]) for key, value in setting.items() if isinstance(value, Tensor)}
-    state.net.load_state_dict(parts["net"])
-    state.ema.load_state_dict(parts["ema"])
-    state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    state.step = int(metadata["step"])
+    fitted = [
+        (each, _Saved.of(each, path, _under(prefix, tensors), _under(prefix, metadata)))
+        for prefix, each in states.items()
+    ]
+    for each, saved in fitted:  # all fit: only now is anything changed
+        each.net.load_state_dict(saved.net)
+        each.ema.load_state_dict(saved.ema)
+        each.optimizer.load_state_dict(saved.optimizer)
+        each.step = saved.step
+
+
+_SAVED = ("step", "seed", "optimizer", "param_groups")
+
+
+def _by_prefix(state: TrainState | Sequence[TrainState]) -> dict[str, TrainState]:
+    """The states, and what their names in the file begin with: nothing if there is one, else their number."""
+    if isinstance(state, TrainState):
+        return {"": state}
+    return {f"{number}.": each for number, each in enumerate(state)}
+
+
+def _under(prefix: str, named: dict[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
+
+
+class _Saved(NamedTuple):
+    """What a file holds of one state, and is known to fit it."""
+
+    net: dict[str, Tensor]
+    ema: dict[str, Tensor]
+    optimizer: dict
+    step: int
+
+    @classmethod
+    def of(cls, state: TrainState, path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> "_Saved":
+        if int(metadata["seed"]) != state.seed:
+            raise ValueError(
+                f"{path} was trained with seed {metadata['seed']}, not {state.seed}: use that seed or another file."
+            )
+        net, ema, optimizer = (_under(part, tensors) for part in ("net.", "ema.", "optimizer."))
+        differs = misfit(net, state.net) or misfit(ema, state.ema)
+        if differs:
+            raise CourseFileError(
+                f"{path} belongs to a network of another shape ({differs}): build the network as it was, "
+                "or choose another name to train from the start."
+            )
+        groups, settings = json.loads(metadata["param_groups"]), state.optimizer.state_dict()["param_groups"]
+        trained_by = f"{metadata['optimizer']} with {_counts(groups)} parameters"
+        here = f"{type(state.optimizer).__name__} with {_counts(settings)} parameters"
+        if trained_by != here:
+            raise CourseFileError(
+                f"{path} was trained by {trained_by}, but this state has {here}: "
+                "build the optimizer as it was, or choose another name to train from the start."
+            )
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in optimizer.items():
+            index, _, key = name.partition(".")
+            moments.setdefault(int(index), {})[key] = value
+        for group, setting in zip(groups, settings, strict=True):
+            group |= {key: torch.tensor(group[key]) for key, value in setting.items() if isinstance(value, Tensor)}
+        return cls(net, ema, {"state": moments, "param_groups": groups}, int(metadata["step"]))
 
 
 def _counts(groups: list[dict]) -> str:

@@ -17,7 +17,8 @@ from torch import nn
 from course_lib.datasets import fashion
 from course_lib.denoisers import Clipped, NetDenoiser
 from course_lib.networks.unet import UNet
-from course_lib.recipes.fashion import SCHEDULE, distance_to_real, draw_garments
+from course_lib.recipes.fashion import SCHEDULE, draw_garments
+from course_lib.recipes.shared.garments import distance_to_real
 from course_lib.sampling import ddim_step
 from course_lib.training import TrainState, denoising_loss, train
 

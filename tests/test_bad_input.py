@@ -9,12 +9,34 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib import denoisers, distillation, forward, guidance, metrics, pretrained, sampling, training
+from course_lib import (
+    adversarial,
+    denoisers,
+    distillation,
+    forward,
+    guidance,
+    metrics,
+    pretrained,
+    sampling,
+    training,
+    variational,
+)
 from course_lib.datasets import fashion
 from course_lib.emoji import captions, emoji_sets, judging, oklab
 from course_lib.emoji.drawing import compose, scaled
 from course_lib.emoji.scenes import draw_scenes, rgb_of, visible
-from course_lib.networks import attention, classifier, text, text_unet, time_embedding, tokenizer, unet, vae
+from course_lib.networks import (
+    attention,
+    classifier,
+    gan,
+    text,
+    text_unet,
+    time_embedding,
+    tokenizer,
+    unet,
+    vae,
+    vector_vae,
+)
 from course_lib.recipes.shared import muon
 from course_lib.schedules import NoiseSchedule
 from course_lib.support import batches, seeds
@@ -36,6 +58,9 @@ BEFORE = sampling.Step(700, X, denoisers.Prediction(EPS, X))
 VAE, JUDGE = vae.VAE(width=16), classifier.Classifier(channels=3, size=8)
 ENCODER = text.TextEncoder(tokenizer.Tokenizer(["a", "red", "car"]), size=16)
 SCENES = draw_scenes(4, torch.Generator().manual_seed(0))
+POINTS, KINDS = X.clamp(-1, 1), torch.tensor([0, 1, 2, 2])
+DRAWS, SCORES = gan.Generator(1, 3, 8, 3, 8), gan.Discriminator(1, 3, 8, 8)
+VECTORS = vector_vae.VectorVAE(1, 3, 8, 3, 8)
 POSTERIOR = vae.Posterior(X, EPS)
 COLOURS = (drawn(5, 3).clamp(-1, 1) + 1) / 2
 
@@ -112,6 +137,31 @@ CALLS = {
     "precision_and_recall": (metrics.precision_and_recall, {"real": FEATURES, "drawn": FEATURES + 1, "neighbours": 2}),
     "mean_pairwise_distance": (metrics.mean_pairwise_distance, {"features": FEATURES}),
     "saturation": (metrics.saturation, {"pictures": PIXELS}),
+    "high_frequency_energy": (metrics.high_frequency_energy, {"pictures": PIXELS}),
+    "largest_jump": (metrics.largest_jump, {"path": FEATURES}),
+    "gradient_penalty": (adversarial.gradient_penalty, {"D": SCORES, "x": POINTS, "labels": KINDS}),
+    "discriminator_loss": (
+        adversarial.discriminator_loss,
+        {"D": SCORES, "G": DRAWS, "x": POINTS, "labels": KINDS, "gamma": 0.1, "penalised": 0.5},
+    ),
+    "generator_loss": (
+        adversarial.generator_loss,
+        {"G": DRAWS, "D": SCORES, "x": POINTS, "labels": KINDS},
+    ),
+    "Generator": (DRAWS, {"z": drawn(4, 3), "labels": KINDS}),
+    "Discriminator": (SCORES, {"x": POINTS, "labels": KINDS}),
+    "encode to a vector": (VECTORS.encode, {"x": POINTS, "labels": KINDS}),
+    "decode a vector": (VECTORS.decode, {"z": drawn(4, 3), "labels": KINDS}),
+    "gaussian_log_likelihood": (
+        variational.gaussian_log_likelihood,
+        {"x": X, "mean": EPS, "log_sigma": torch.tensor(0.3)},
+    ),
+    "elbo": (variational.elbo, {"vae": VECTORS, "x": POINTS, "labels": KINDS, "beta": 2.0}),
+    "bits_of_vae": (variational.bits_of_vae, {"vae": VECTORS, "x": POINTS, "labels": KINDS}),
+    "bits_of_diffusion": (
+        variational.bits_of_diffusion,
+        {"denoiser": DENOISER, "x_0": POINTS, "cond": KINDS},
+    ),
     "in_batches": (batches.in_batches, {"function": JUDGE, "pictures": PIXELS, "size": 2}),
     "accuracy": (metrics.accuracy, {"classifier": JUDGE, "pictures": PIXELS, "labels": torch.tensor([1, 2, 3, 4])}),
     "psnr": (metrics.psnr, {"pictures": PIXELS, "others": PIXELS / 2}),
@@ -229,6 +279,8 @@ ddim_step: s fraction
 ema_decay: step fraction
 warm_up_then_fall: step fraction
 saturation: pictures row
+high_frequency_energy: pictures row
+bits_of_diffusion: cond None
 in_batches: pictures row
 orthogonalised: matrix row empty
 to_oklab: rgb empty deeper row shallower

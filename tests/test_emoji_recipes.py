@@ -18,6 +18,7 @@ from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE
 from course_lib.recipes import emoji_classifier, emoji_latent, emoji_vae, emoji_wholeness
 from course_lib.recipes.measurements import twenty_minutes
+from course_lib.support.device import seconds_of
 
 
 def generator():
@@ -112,7 +113,7 @@ def test_times_are_medians_taken_in_turns():
         calls.append(name)
         time.sleep(seconds)
 
-    found = twenty_minutes.seconds_of({"a": lambda: step("a", 0.02), "b": lambda: step("b", 0.001)}, times=3)
+    found = seconds_of({"a": lambda: step("a", 0.02), "b": lambda: step("b", 0.001)}, times=3)
     assert calls == ["a", "b"] * 4
     assert 0.02 <= found["a"] < 0.2
     assert found["b"] < found["a"]

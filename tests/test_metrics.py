@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 from torch import nn
 
+from course_lib.datasets import fashion
 from course_lib.metrics import (
     accuracy,
     frechet_distance,
     gaussian_frechet_distance,
+    high_frequency_energy,
+    largest_jump,
     mean_and_covariance,
     mean_pairwise_distance,
     precision_and_recall,
@@ -153,3 +156,46 @@ def test_saturation_is_that_of_hsv():
     )
     assert [saturation(each) for each in (grey, red, rose, black)] == pytest.approx([0, 1, 0.5, 0], abs=1e-5)
     assert saturation(torch.cat([grey, red])) == pytest.approx(0.5)
+
+
+# --- sharpness and paths ----------------------------------------------------------------------------------------------
+
+
+def wave(cycles_across, cycles_down, size=32):
+    across, down = torch.arange(size), torch.arange(size)[:, None]
+    return torch.cos(2 * torch.pi * (cycles_across * across + cycles_down * down) / size)[None, None]
+
+
+def test_the_energy_of_waves_is_known():
+    # A cosine's mean square is 1/2; of 32 pixels, 8 cycles are a quarter of a cycle a pixel.
+    for cycles, energy in (((8, 0), 0), ((9, 0), 0.5), ((0, 9), 0.5), ((5, 5), 0), ((6, 6), 0.5), ((16, 0), 1)):
+        assert high_frequency_energy(0.9 * wave(*cycles)) == pytest.approx(0.81 * energy, abs=1e-6), cycles
+    assert high_frequency_energy(torch.full((2, 1, 8, 8), 0.7)) == pytest.approx(0, abs=1e-12)  # the mean is no edge
+
+
+def test_noise_has_its_share_of_the_energy_and_a_blurred_picture_has_less():
+    noise = (0.3 * torch.randn(200, 1, 28, 28, generator=torch.Generator().manual_seed(0))).clamp(-2, 2)
+    f = torch.fft.fftfreq(28)
+    share = (f[None] ** 2 + f[:, None] ** 2 > 1 / 16).double().mean().item()
+    assert high_frequency_energy(noise) == pytest.approx(0.09 * share, rel=0.02)
+    pictures = fashion.test_set().pictures[:300]
+    energy = high_frequency_energy(pictures)
+    assert high_frequency_energy(pictures.repeat(2, 1, 1, 1)) == pytest.approx(energy)
+    blurred = [pictures]
+    for _ in range(2):
+        blurred.append(nn.functional.avg_pool2d(blurred[-1], 3, 1, 1, count_include_pad=False))
+    energies = [high_frequency_energy(each) for each in blurred]
+    assert energies[1] < 0.3 * energies[0]
+    assert energies[2] < energies[1]
+    assert high_frequency_energy((pictures + noise.repeat(2, 1, 1, 1)[:300]).clamp(-1, 1)) > 1.5 * energy
+
+
+def test_the_largest_jump_of_known_paths():
+    even = torch.arange(5.0)[:, None] * torch.tensor([[3.0, 4.0]])
+    assert largest_jump(even) == pytest.approx(1)
+    assert largest_jump(torch.tensor([[0.0], [1.0], [2.0], [7.0]])) == pytest.approx(5 / (7 / 3))
+    assert largest_jump(torch.tensor([[0.0]] * 5 + [[1.0]])) == pytest.approx(5)  # all of it in one of five steps
+    with pytest.raises(ValueError, match="go somewhere"):
+        largest_jump(torch.ones(4, 2))
+    with pytest.raises(ValueError, match="two steps or more"):
+        largest_jump(torch.tensor([[0.0], [1.0]]))

@@ -7,6 +7,7 @@ that are known: of pictures that are right, of grey ones, of each other's.
 import json
 import math
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ from course_lib.recipes.measurements import (
     text_conditions,
     twenty_minutes,
 )
-from course_lib.recipes.shared import running, scores, tables
+from course_lib.recipes.shared import garments, running, scores, tables
 from course_lib.recipes.shared.latents import LatentScenes
 from course_lib.support import files
 from course_lib.support.batches import in_batches
@@ -56,7 +57,10 @@ SMALL = {
         emoji_wholeness,
         {"STEPS": 4, "BATCH_SIZE": 8, "MADE": 20, "AT_A_TIME": 24, "TORN": 4, "REDRAWN": 40, "TESTED": 48},
     ),
-    "fashion": (fashion_recipe, {"STEPS": 4, "BATCH_SIZE": 8, "MEASURED": 20, "DRAWN_STEPS": 2}),
+    "fashion": (
+        fashion_recipe,
+        {"STEPS": 4, "Setting": partial(fashion_recipe.Setting, batch_size=8), "MEASURED": 20, "DRAWN_STEPS": 2},
+    ),
     "fashion_classifier": (fashion_classifier, {"STEPS": 4, "BATCH_SIZE": 8}),
     "text_encoder": (text_encoder, {"STEPS": 4, "BATCH_SIZE": 8, "MEASURED": 40}),
     "text_to_image": (
@@ -268,22 +272,68 @@ def test_the_new_decoder_is_measured_under_its_own_name_and_the_old_one_under_it
     assert clean > noisy + 0.5
 
 
-@pytest.mark.slow
-def test_drawn_garments_are_measured_and_not_the_real_ones(small, monkeypatch):
-    small(fashion_recipe, {"MEASURED": 500})
+@pytest.fixture
+def few_real_ones(monkeypatch):
+    """A fifth of the real garments that drawn ones are compared with; gives those that are not among them."""
     real = fashion.test_set()
     features = in_batches(pretrained.fashion_classifier().features, real.pictures[2000:4000])
-    monkeypatch.setattr(fashion_recipe, "_real_features", lambda: features)
-    first = fashion.Fashion(real.pictures[:500], real.labels[:500])
-    for drawn in (first, fashion.Fashion(-torch.ones(500, 1, 28, 28), first.labels)):
-        monkeypatch.setattr(fashion_recipe, "draw_garments", lambda *given, drawn=drawn: drawn)
-        quality = {key: float(value) for key, value in fashion_recipe.measure(None).items()}
+    monkeypatch.setattr(garments, "_real_features", lambda: features)
+    return fashion.Fashion(real.pictures[:500], real.labels[:500])
+
+
+@pytest.mark.slow
+def test_drawn_garments_are_measured_and_not_the_real_ones(small, few_real_ones):
+    small(fashion_recipe, {"MEASURED": 500})
+    real = fashion.test_set()
+    for drawn in (few_real_ones, few_real_ones._replace(pictures=-torch.ones(500, 1, 28, 28))):
+        quality = {key: float(value) for key, value in fashion_recipe.measure(drawn).items()}
         assert quality["judged_right_real"] == pytest.approx(accuracy(pretrained.fashion_classifier(), *real), abs=1e-4)
-        same = drawn is first
+        same = drawn is few_real_ones
         assert (quality["frechet_distance_ddim_100"] == quality["frechet_distance_real"]) == same
         assert (quality["judged_right_ddim_100"] > 0.85) == same
     assert quality["frechet_distance_ddim_100"] > 5 * quality["frechet_distance_real"]
     assert quality["judged_right_ddim_100"] < 0.3
+
+
+def test_garments_of_known_faults_are_told_apart(few_real_ones):
+    real = few_real_ones
+    trousers = real.pictures[real.labels == 1]
+    blurred = torch.nn.functional.avg_pool2d(real.pictures, 3, 1, 1, count_include_pad=False)
+    found = {
+        "real": garments.quality(real),
+        "blurred": garments.quality(real._replace(pictures=blurred)),
+        "one kind only": garments.quality(fashion.Fashion(trousers.repeat(10, 1, 1, 1)[:500], torch.ones(500).long())),
+        "wrong labels": garments.quality(real._replace(labels=real.labels.roll(1))),
+        "noise": garments.quality(real._replace(pictures=torch.rand(500, 1, 28, 28) * 2 - 1)),
+    }
+    as_real = found["real"]
+    assert as_real["judged_right"] > 0.85
+    assert min(as_real["precision"], as_real["recall"]) > 0.6
+    assert as_real["sharpness"] == pytest.approx(1, abs=0.05)
+    assert all(each["frechet_distance"] > 2 * as_real["frechet_distance"] for each in list(found.values())[1:3])
+    assert found["blurred"]["sharpness"] < 0.3
+    assert found["one kind only"]["judged_right"] > 0.9
+    assert found["one kind only"]["precision"] > as_real["precision"]
+    assert found["one kind only"]["recall"] < 0.2
+    assert found["wrong labels"] == as_real | {"judged_right": found["wrong labels"]["judged_right"]}
+    assert found["wrong labels"]["judged_right"] < 0.3
+    assert found["noise"]["recall"] == 0
+    assert found["noise"]["sharpness"] > 2
+
+
+def test_pictures_in_one_pass_have_labels_in_turn_and_noise_of_their_seed():
+    class Echo(torch.nn.Module):
+        latent = 3
+
+        def forward(self, z, labels):
+            return torch.cat([z, labels[:, None].float()], dim=1)
+
+    drawn, again, other = (garments.draw_in_one_pass(Echo(), 510, seed) for seed in (0, 0, 1))
+    assert drawn.labels.tolist() == [k % 10 for k in range(510)]
+    assert drawn.pictures[:, 3].tolist() == drawn.labels.tolist()
+    assert torch.equal(drawn.pictures, again.pictures)
+    assert not torch.equal(drawn.pictures, other.pictures)
+    assert drawn.pictures[:, :3].std().item() == pytest.approx(1, abs=0.05)
 
 
 def test_the_judge_of_objects_is_judged_by_the_objects(small):

@@ -59,6 +59,32 @@ def same_weights(a, b):
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
+def test_several_states_go_into_one_file_and_all_or_none_come_out(tmp_path):
+    path, pair = tmp_path / "pair.safetensors", (fresh_state(seed=0), fresh_state(seed=1))
+    for state, steps in zip(pair, (3, 2), strict=True):
+        for _ in train(state, batches, loss, steps):
+            pass
+    save_checkpoint(pair, path)
+    loaded = fresh_state(seed=0), fresh_state(seed=1)
+    load_checkpoint(loaded, path)
+    for state, again in zip(pair, loaded, strict=True):
+        assert again.step == state.step
+        assert same_weights(again.net, state.net)
+        assert same_weights(again.ema, state.ema)
+
+    with pytest.raises(CourseFileError, match="holds the state of 2 trainings, not of 1: load it into as many states"):
+        load_checkpoint(fresh_state(seed=0), path)
+    with pytest.raises(CourseFileError, match="holds the state of 2 trainings, not of 3"):
+        load_checkpoint((*loaded, fresh_state(seed=2)), path)
+    untouched = fresh_state(seed=0), fresh_state(seed=5)
+    with pytest.raises(ValueError, match="was trained with seed 1, not 5"):
+        load_checkpoint(untouched, path)
+    assert untouched[0].step == 0  # though the first would have fitted
+    save_checkpoint(pair[0], path)
+    with pytest.raises(CourseFileError, match="holds the state of 1 training, not of 2"):
+        load_checkpoint(loaded, path)
+
+
 def test_resuming_from_a_file_is_bit_for_bit_as_if_never_stopped(tmp_path):
     whole = fresh_state()
     losses = run(whole, 12)

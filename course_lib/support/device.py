@@ -1,6 +1,8 @@
 """Where the arithmetic happens: the one place that chooses a device, and the clock that waits for it."""
 
 import time
+from collections.abc import Callable
+from statistics import median
 
 import torch
 from torch import nn
@@ -43,3 +45,14 @@ def clock() -> float:
     elif torch.backends.mps.is_available():
         torch.mps.synchronize()
     return time.perf_counter()
+
+
+def seconds_of(steps: dict[str, Callable[[], object]], times: int = 7) -> dict[str, float]:
+    """What each step takes, by the clock: the median of several, in turns, so that they compare."""
+    found: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(times + 1):
+        for name, step in steps.items():
+            began = clock()
+            step()
+            found[name].append(clock() - began)
+    return {name: median(each[1:]) for name, each in found.items()}  # the first warms up

@@ -13,8 +13,9 @@ from course_lib.denoisers import Clipped
 from course_lib.metrics import accuracy
 from course_lib.pretrained import fashion as pretrained_fashion
 from course_lib.pretrained import fashion_classifier
-from course_lib.recipes.fashion import distance_to_real, draw_garments
+from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.shared import tables
+from course_lib.recipes.shared.garments import distance_to_real
 from course_lib.sampling import Rule, ddim_step, ddpm_step, dpmpp_2m_step
 from course_lib.support.device import clock
 

@@ -15,7 +15,6 @@ Trainings go on where they were stopped and rows that are done are kept; an hour
 import copy
 from collections.abc import Callable
 from functools import partial
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +38,7 @@ from course_lib.recipes.shared.latents import SCHEDULE, draw
 from course_lib.recipes.shared.running import discard, run_training
 from course_lib.recipes.shared.scores import distance_to_scenes, real_scenes, wanted_scenes
 from course_lib.support.batches import in_batches
-from course_lib.support.device import clock, on_best_device
+from course_lib.support.device import clock, on_best_device, seconds_of
 from course_lib.support.files import atomic_write, data_folder, record_checksum
 from course_lib.training import TrainState, warm_up_then_fall
 
@@ -131,17 +130,6 @@ def operations(net: nn.Module, shape: tuple[int, ...]) -> int:
     with FlopCounterMode(display=False) as counter:
         net(x, t).sum().backward()
     return counter.get_total_flops()
-
-
-def seconds_of(steps: dict[str, Callable[[], object]], times: int = 7) -> dict[str, float]:
-    """What each step takes, by the clock: the median of several, in turns, so that they compare."""
-    found: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(times + 1):
-        for name, step in steps.items():
-            began = clock()
-            step()
-            found[name].append(clock() - began)
-    return {name: median(each[1:]) for name, each in found.items()}  # the first warms up
 
 
 def training_step(net: nn.Module, batch: Labelled | Tensor, of: Callable = loss) -> Callable[[], None]:

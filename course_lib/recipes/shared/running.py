@@ -1,7 +1,7 @@
 """What the recipes of networks share: train with a progress bar, save every minute, go on after an interruption."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from course_lib.pretrained import save_weights
 from course_lib.support.files import checksums, data_folder
-from course_lib.training import TrainState, load_checkpoint, save_checkpoint, train, with_progress
+from course_lib.training import TrainState, TrainStep, load_checkpoint, save_checkpoint, train, with_progress
 
 SAVE_EVERY = 60.0  # seconds
 
@@ -35,19 +35,34 @@ def run_training(
     learning_rate: Callable[[int], float],
 ) -> None:
     """Train ``state`` to ``steps``; the unfinished state is kept in data/checkpoints/unfinished/ meanwhile."""
-    unfinished = _unfinished(name)
+    run(name, state, train(state, batches, loss, steps, learning_rate), steps, batch_size)
+
+
+def run(
+    name: str,
+    state: TrainState | Sequence[TrainState],
+    training: Iterator[TrainStep],
+    steps: int,
+    batch_size: int,
+) -> None:
+    """Go through with a training of one state, or of several that go in step, from where it was interrupted.
+
+    Args:
+        training: not begun yet, since ``state`` is changed first if there is an unfinished one.
+    """
+    states, unfinished = [state] if isinstance(state, TrainState) else state, _unfinished(name)
     if unfinished.is_file():
         load_checkpoint(state, unfinished)
-        print(f"going on at step {state.step} of {steps}", flush=True)
+        print(f"going on at step {states[0].step} of {steps}", flush=True)
     saved_at = time.monotonic()
     try:
-        for _ in with_progress(train(state, batches, loss, steps, learning_rate), state, steps, batch_size):
+        for _ in with_progress(training, states[0], steps, batch_size):
             if time.monotonic() - saved_at > SAVE_EVERY:
                 save_checkpoint(state, unfinished)
                 saved_at = time.monotonic()
     except KeyboardInterrupt:
         save_checkpoint(state, unfinished)
-        raise SystemExit(f"\nstopped at step {state.step}: the same command goes on from there") from None
+        raise SystemExit(f"\nstopped at step {states[0].step}: the same command goes on from there") from None
     save_checkpoint(state, unfinished)
 
 

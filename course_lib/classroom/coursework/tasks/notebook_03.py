@@ -320,7 +320,7 @@ def _distance_after(times: Tensor) -> float:
 def _distance_at(times: tuple[int, ...]) -> float:
     from course_lib import pretrained
     from course_lib.denoisers import Clipped
-    from course_lib.recipes.fashion import distance_to_real
+    from course_lib.recipes.shared.garments import distance_to_real
     from course_lib.support.device import best_device
 
     denoiser, device = Clipped(pretrained.fashion().denoiser, -1, 1), best_device()
