@@ -48,9 +48,33 @@ class Game(NamedTuple):
     generator: Callable[[Tensor, Tensor], Tensor]
 
 
-RELATIVISTIC = Game(lambda real, drawn: softplus(drawn - real), lambda real, drawn: softplus(real - drawn))
-NON_SATURATING = Game(lambda real, drawn: softplus(-real) + softplus(drawn), lambda real, drawn: softplus(-drawn))
-HINGE = Game(lambda real, drawn: relu(1 - real) + relu(1 + drawn), lambda real, drawn: -drawn)
+def _relativistic_discriminator(real: Tensor, drawn: Tensor) -> Tensor:
+    return softplus(drawn - real)
+
+
+def _relativistic_generator(real: Tensor, drawn: Tensor) -> Tensor:
+    return softplus(real - drawn)
+
+
+def _non_saturating_discriminator(real: Tensor, drawn: Tensor) -> Tensor:
+    return softplus(-real) + softplus(drawn)
+
+
+def _non_saturating_generator(real: Tensor, drawn: Tensor) -> Tensor:
+    return softplus(-drawn)
+
+
+def _hinge_discriminator(real: Tensor, drawn: Tensor) -> Tensor:
+    return relu(1 - real) + relu(1 + drawn)
+
+
+def _hinge_generator(real: Tensor, drawn: Tensor) -> Tensor:
+    return -drawn
+
+
+RELATIVISTIC = Game(_relativistic_discriminator, _relativistic_generator)
+NON_SATURATING = Game(_non_saturating_discriminator, _non_saturating_generator)
+HINGE = Game(_hinge_discriminator, _hinge_generator)
 
 
 def gradient_penalty(D: nn.Module, x: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -321,6 +321,18 @@ def test_garments_of_known_faults_are_told_apart(few_real_ones):
     assert found["noise"]["sharpness"] > 2
 
 
+def test_classes_that_are_covered_and_named():
+    real = fashion.test_set()
+    every = garments.classes(fashion.Fashion(real.pictures[:1000], real.labels[:1000]))
+    assert every["classes_covered"] >= 9
+    assert every["classes_named"] > 9.5
+    boots = real.pictures[real.labels == 9][:500]
+    in_turn = torch.arange(500) % 10
+    only_boots = garments.classes(fashion.Fashion(boots, in_turn))
+    assert only_boots["classes_covered"] == 1
+    assert only_boots["classes_named"] < 1.5
+
+
 def test_pictures_in_one_pass_have_labels_in_turn_and_noise_of_their_seed():
     class Echo(torch.nn.Module):
         latent = 3
