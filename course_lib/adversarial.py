@@ -149,11 +149,11 @@ def generator_loss(
     require_finite("x", x)
     require_rows("x", x)
     drawn = _draw(G, x, labels, generator)  # (B, …)
+    with torch.no_grad():
+        real_scores = _scores(D, x, labels)  # (B,)
     with _frozen(D):
         drawn_scores = _scores(D, drawn, labels)  # (B,)
-        with torch.no_grad():
-            real_scores = _scores(D, x, labels)  # (B,)
-        return game.generator(real_scores, drawn_scores).mean()
+    return game.generator(real_scores, drawn_scores).mean()
 
 
 def train_in_turns(
@@ -227,8 +227,7 @@ def _scores(D: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
 @contextmanager
 def _frozen(net: nn.Module) -> Iterator[None]:
     """Weights that get no gradient meanwhile; afterwards they do as before."""
-    weights = net.parameters() if isinstance(net, nn.Module) else ()
-    trained = [weight for weight in weights if weight.requires_grad]
+    trained = [weight for weight in net.parameters() if weight.requires_grad]
     for weight in trained:
         weight.requires_grad_(False)
     try:

@@ -354,15 +354,14 @@ def save_checkpoint(state: TrainState | Sequence[TrainState], path: Path) -> Non
         tensors |= {f"{prefix}net.{name}": value for name, value in each.net.state_dict().items()}
         tensors |= {f"{prefix}ema.{name}": value for name, value in each.ema.state_dict().items()}
         optimizer = each.optimizer.state_dict()
+        groups = json.dumps(optimizer["param_groups"], default=Tensor.item)  # a rate may be a tensor
         for index, moments in optimizer["state"].items():
             tensors |= {f"{prefix}optimizer.{index}.{name}": value for name, value in moments.items()}
         metadata |= {
             f"{prefix}step": str(each.step),
             f"{prefix}seed": str(each.seed),
             f"{prefix}optimizer": type(each.optimizer).__name__,
-            f"{prefix}param_groups": json.dumps(
-                optimizer["param_groups"], default=Tensor.item
-            ),  # a rate may be a tensor
+            f"{prefix}param_groups": groups,
         }
     for name, value in tensors.items():
         if not isinstance(value, Tensor):
@@ -394,13 +393,15 @@ def load_checkpoint(state: TrainState | Sequence[TrainState], path: Path) -> Non
             "move it away or choose another name to train from the start."
         ) from None
     states = _by_prefix(state)
-    if not {f"{prefix}{key}" for prefix in states for key in _SAVED} <= metadata.keys():
+    if not {f"{prefix}{key}" for prefix in states for key in _ABOUT} <= metadata.keys():
         held = sum(key.endswith("param_groups") for key in metadata)
+        if held:
+            raise CourseFileError(
+                f"{path} holds the state of {held} training{'s' if held > 1 else ''}, not of {len(states)}: "
+                "load it into as many states as it holds."
+            )
         raise CourseFileError(
-            f"{path} holds the state of {held} training{'s' if held > 1 else ''}, not of {len(states)}: "
-            "load it into as many states as it holds."
-            if held
-            else f"{path} holds weights, but not the state of a training: to go on training a shipped network, "
+            f"{path} holds weights, but not the state of a training: to go on training a shipped network, "
             "use TrainState(trainable_copy(net)); to go on from other weights, load them into the network first."
         )
     fitted = [
@@ -414,7 +415,7 @@ def load_checkpoint(state: TrainState | Sequence[TrainState], path: Path) -> Non
         each.step = saved.step
 
 
-_SAVED = ("step", "seed", "optimizer", "param_groups")
+_ABOUT = ("step", "seed", "optimizer", "param_groups")  # what the metadata say of a state
 
 
 def _by_prefix(state: TrainState | Sequence[TrainState]) -> dict[str, TrainState]:

@@ -29,7 +29,7 @@ SCHEDULE = NoiseSchedule.cosine()
 
 
 class Setting(NamedTuple):
-    """What was tuned (measurements/family_tries.py)."""
+    """What can be tuned."""
 
     predicts: str = "v"
     shift: float = 1.0

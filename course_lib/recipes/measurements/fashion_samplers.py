@@ -15,7 +15,7 @@ from course_lib.pretrained import fashion as pretrained_fashion
 from course_lib.pretrained import fashion_classifier
 from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.shared import tables
-from course_lib.recipes.shared.garments import distance_to_real
+from course_lib.recipes.shared.garments import distance_to_real, real_garments
 from course_lib.sampling import Rule, ddim_step, ddpm_step, dpmpp_2m_step
 from course_lib.support.device import clock
 
@@ -49,7 +49,7 @@ def begin() -> dict:
     real = fashion.test_set()
     return {
         "pictures": PICTURES,
-        "real_frechet_distance": round(distance_to_real(real.pictures[:PICTURES]), 3),
+        "real_frechet_distance": round(distance_to_real(real_garments(PICTURES).pictures), 3),
         "real_judged_right": round(accuracy(fashion_classifier(), *real), 4),
         "timed_pictures": TIMED,
         "rows": [],

@@ -13,7 +13,6 @@ from course_lib.support.batches import in_batches
 from course_lib.support.device import best_device
 
 DATA = "fashion_mnist/train-images-idx3-ubyte.gz"
-PICTURE = torch.Size((1, 28, 28))
 FLOOR = 2000  # so many pictures of the test set, the first ones, say what real ones score; the others are compared with
 
 
@@ -44,7 +43,7 @@ def quality(drawn: fashion.Fashion) -> dict[str, float]:
     judge = fashion_classifier()
     features = in_batches(judge.features, drawn.pictures)
     precision, recall = precision_and_recall(_real_features()[:FLOOR], features)
-    sharpness = high_frequency_energy(drawn.pictures) / high_frequency_energy(fashion.test_set().pictures)
+    sharpness = high_frequency_energy(drawn.pictures) / _real_energy()
     return {
         "frechet_distance": round(distance_to_real(drawn.pictures), 3),
         "judged_right": round(accuracy(judge, *drawn), 4),
@@ -75,3 +74,8 @@ def real_garments(count: int = FLOOR) -> fashion.Fashion:
 @cache
 def _real_features() -> Tensor:
     return in_batches(fashion_classifier().features, fashion.test_set().pictures[FLOOR:])  # (8000, 64)
+
+
+@cache
+def _real_energy() -> float:
+    return high_frequency_energy(fashion.test_set().pictures)
