@@ -65,6 +65,24 @@ def test_rows_do_not_mix_and_every_argument_counts():
         assert not torch.allclose(function(given.roll(1, 0), labels), together, atol=1e-3)
 
 
+def test_pictures_hardly_leave_the_range_of_pixels_but_gradients_come_back_from_beyond():
+    z, labels = 20 * random(4, 32), torch.arange(4)
+    free = awake(Generator(width=8, leak=1))
+    slopes = {}
+    for leak in (1, 0.01, 0):
+        net = Generator(width=8, leak=leak)
+        net.load_state_dict(free.state_dict())
+        x = free(z, labels)
+        assert x.min() < -1 < 1 < x.max()
+        size = x.abs()
+        torch.testing.assert_close(net(z, labels), x.sign() * torch.where(size > 1, 1 + leak * (size - 1), size))
+        net.head.weight.data.zero_()
+        net.head.bias.data.fill_(5.0)  # all beyond
+        net(z, labels).sum().backward()
+        slopes[leak] = net.head.bias.grad.sum().item() / 4
+    assert slopes == pytest.approx({1: 28**2, 0.01: 0.01 * 28**2, 0: 0}, rel=1e-4)
+
+
 def test_the_score_is_the_papers_projection():
     D = awake(Discriminator(width=8))
     x, labels = random(5, 1, 28, 28).clamp(-1, 1), torch.tensor([9, 0, 3, 3, 1])

@@ -22,6 +22,7 @@ from course_lib.support.arguments import (
     require_kind,
     require_labels,
     require_maps,
+    require_number,
 )
 
 PATCH = 2
@@ -52,12 +53,23 @@ class Generator(nn.Module):
         side: of a picture, in pixels, divisible by 4.
         latent: how many numbers the noise has.
         width: channels at half the resolution; at a quarter there are twice as many.
+        leak: how much is left of what lies beyond [-1, 1], the range of pixels; 1 bounds nothing. A black ground comes out
+            even if there is little, and if there is some, a picture that has become all black can still learn.
     """
 
-    def __init__(self, channels: int = 1, classes: int = 10, side: int = 28, latent: int = 32, width: int = 48) -> None:
+    def __init__(
+        self,
+        channels: int = 1,
+        classes: int = 10,
+        side: int = 28,
+        latent: int = 32,
+        width: int = 48,
+        leak: float = 0.01,
+    ) -> None:
         super().__init__()
         _require_side(side)
-        self.latent, self.classes, self.smallest = latent, classes, side // 4
+        require_number("leak", leak, 0, 1)
+        self.latent, self.classes, self.smallest, self.leak = latent, classes, side // 4, leak
         wide = 2 * width
         self.embed_label = nn.Embedding(classes, latent)
         self.start = nn.Linear(2 * latent, wide * self.smallest**2)
@@ -67,11 +79,7 @@ class Generator(nn.Module):
         self.head = nn.Conv2d(width, channels * PATCH**2, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Noise from N(0, I), (B, latent), and labels, (B,) int64 in 0…classes - 1, to (B, channels, side, side).
-
-        Pixels are meant to lie in [-1, 1], but nothing bounds them: the gradient of a tanh vanishes where a picture is
-        black, and half of a garment's pixels are.
-        """
+        """Noise from N(0, I), (B, latent), and labels, (B,) int64 in 0…classes - 1, to (B, channels, side, side)."""
         require_axes("z", z, "B", self.latent)
         require_kind("z", z, self.start.weight)
         require_batch("labels", labels, len(z))
@@ -80,7 +88,9 @@ class Generator(nn.Module):
         h = self.low(h.unflatten(1, (-1, self.smallest, self.smallest)))  # (B, wide, side / 4, side / 4)
         h = F.interpolate(self.grow(F.leaky_relu(h, SLOPE)), scale_factor=2, mode="bilinear")
         h = self.high(h)  # (B, width, side / 2, side / 2)
-        return F.pixel_shuffle(self.head(F.leaky_relu(h, SLOPE)), PATCH)  # (B, channels, side, side)
+        x = F.pixel_shuffle(self.head(F.leaky_relu(h, SLOPE)), PATCH)  # (B, channels, side, side)
+        bounded = x.clamp(-1, 1)
+        return bounded + self.leak * (x - bounded)
 
 
 class Trunk(nn.Module):

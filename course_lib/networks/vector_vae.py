@@ -22,15 +22,23 @@ class VectorVAE(nn.Module):
     """Pictures with labels to vectors and back.
 
     Args:
-        channels, classes, side, latent, width: as the generator's.
+        channels, classes, side, latent, width, leak: as the generator's.
     """
 
-    def __init__(self, channels: int = 1, classes: int = 10, side: int = 28, latent: int = 32, width: int = 48) -> None:
+    def __init__(
+        self,
+        channels: int = 1,
+        classes: int = 10,
+        side: int = 28,
+        latent: int = 32,
+        width: int = 48,
+        leak: float = 0.01,
+    ) -> None:
         super().__init__()
         self.trunk = Trunk(channels, side, width)
         self.embed_label = nn.Embedding(classes, self.trunk.features)
         self.to_posterior = nn.Linear(self.trunk.features, 2 * latent)
-        self.decoder = Generator(channels, classes, side, latent, width)
+        self.decoder = Generator(channels, classes, side, latent, width, leak)
         self.log_sigma = nn.Parameter(torch.tensor(-1.0))  # of the pixels around their mean, learned
 
     def encode(self, x: Tensor, labels: Tensor) -> Posterior:
