@@ -25,16 +25,20 @@ from course_lib.networks.unet import UNet
 from course_lib.networks.vae import LATENT
 from course_lib.pipeline.text_to_image import GUIDANCE
 from course_lib.pretrained import weights as weights_file
+from course_lib.recipes import fashion_diffusion, fashion_gan, fashion_vae
 from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.measurements import (
+    family_tries,
     fashion_samplers,
     few_steps,
     guidance_scales,
     text_conditions,
+    three_families,
     twenty_minutes,
 )
 from course_lib.recipes.measurements.fashion_samplers import RULES, STEPS
 from course_lib.recipes.shared.captioned import full_captions, red_sports_cars
+from course_lib.recipes.shared.garments import quality
 from course_lib.recipes.shared.latents import draw
 from course_lib.recipes.shared.scores import distance_to_scenes, real_scenes, wanted_scenes
 from course_lib.recipes.text_encoder import measure as measure_pair
@@ -63,6 +67,32 @@ def test_the_diffusion_model_draws_what_it_is_asked_for():
 
 
 SHIPPED = sorted(path.stem for path in (data_folder() / "checkpoints").glob("*.safetensors"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", [fashion_vae, fashion_gan], ids=["fashion_vae", "fashion_gan"])
+def test_vae_and_gan_draw_garments_as_their_files_say(recipe):
+    name = recipe.__name__.split(".")[-1]
+    net, said = getattr(pretrained, name)(), pretrained.describe(name)
+    found = quality(recipe.drawn_by(net, recipe.SETTING, recipe.MEASURED))
+    for key, value in found.items():
+        assert value == pytest.approx(float(said[key]), rel=0.03, abs=0.005), key
+
+
+def test_the_gan_is_a_fair_opponent():
+    said = {name: pretrained.describe(f"fashion_{name}") for name in ("vae", "gan", "diffusion")}
+    assert float(said["gan"]["judged_right"]) >= 0.8
+    assert float(said["gan"]["recall"]) > 0.2
+    steps = {"vae": fashion_vae.STEPS, "gan": fashion_gan.STEPS, "diffusion": fashion_diffusion.STEPS}
+    assert {name: int(each["steps"]) for name, each in said.items()} == steps
+
+
+@pytest.mark.slow
+def test_the_diffusion_model_of_twenty_minutes_draws_what_it_is_asked_for():
+    drawn = fashion_diffusion.drawn_by(pretrained.fashion_diffusion().net, fashion_diffusion.SETTING, 500)
+    said = float(pretrained.describe("fashion_diffusion")["judged_right"])
+    # Of 500 pictures: three deviations of what chance does.
+    assert accuracy(pretrained.fashion_classifier(), *drawn) == pytest.approx(said, abs=0.045)
 
 
 def test_what_the_recipes_ship_is_there_and_nothing_else():
@@ -442,6 +472,37 @@ def test_the_table_of_samplers_was_measured_on_the_shipped_model_and_says_what_t
         assert ("other_seeds" in row) == (row["steps"] <= fashion_samplers.MANY)
         for other in row.get("other_seeds", []):
             assert other == pytest.approx(row["frechet_distance"], rel=0.15), row
+
+
+def test_the_tries_of_the_families_were_measured_alike_and_show_what_the_course_claims():
+    table = shipped_table(family_tries.NAME)
+    assert_measured_on(table, family_tries)
+    rows = table["rows"]
+    assert {family: list(each) for family, each in rows.items()} == {
+        family: list(each) for family, each in family_tries.TRIES.items()
+    }
+    for family, steps in table["steps"].items():
+        for name, count in steps.items():
+            assert count == pytest.approx(table["seconds"] / table["seconds_of_a_step"][family][name], rel=0.01)
+    hinge = rows["GAN"]["hinge, spectral normalisation, no penalty, rate 0.0002"]
+    assert hinge["precision"] == max(row["precision"] for row in rows["GAN"].values())
+    assert hinge["recall"] < 0.01
+    free, kept = (rows["GAN"][name]["frechet_distance"] for name in ("batches of 32", "batches of 32, leak 0.01"))
+    assert kept < 0.7 * free
+
+
+def test_the_families_were_measured_on_the_shipped_networks_and_show_what_the_course_claims():
+    table = shipped_table(three_families.NAME)
+    assert_measured_on(table, three_families)
+    rows = table["rows"]["20 minutes"]
+    assert list(rows) == list(three_families.ROWS["20 minutes"])
+    assert all(18 < row["minutes"] < 22 for row in rows.values())
+    assert table["parameters"] == three_families.parameters()
+    for name in ("vae", "gan", "diffusion"):
+        said = pretrained.describe(f"fashion_{name}")
+        row = rows[{"vae": "VAE", "gan": "GAN"}.get(name, name)]
+        for key in ("frechet_distance", "judged_right", "precision", "recall", "sharpness"):
+            assert row[key] == pytest.approx(float(said[key]), rel=0.01)
 
 
 def test_the_race_of_pixels_and_latents_was_measured_on_the_shipped_networks_and_says_what_the_course_claims():

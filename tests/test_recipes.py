@@ -29,6 +29,9 @@ from course_lib.recipes import (
     emoji_vae,
     emoji_wholeness,
     fashion_classifier,
+    fashion_diffusion,
+    fashion_gan,
+    fashion_vae,
     text_encoder,
     text_to_image,
     text_to_image_student,
@@ -62,6 +65,12 @@ SMALL = {
         {"STEPS": 4, "Setting": partial(fashion_recipe.Setting, batch_size=8), "MEASURED": 20, "DRAWN_STEPS": 2},
     ),
     "fashion_classifier": (fashion_classifier, {"STEPS": 4, "BATCH_SIZE": 8}),
+    "fashion_diffusion": (
+        fashion_diffusion,
+        {"STEPS": 4, "SETTING": fashion_recipe.Setting(batch_size=8), "MEASURED": 20},
+    ),
+    "fashion_gan": (fashion_gan, {"STEPS": 4, "SETTING": fashion_gan.Setting(batch_size=8), "MEASURED": 20}),
+    "fashion_vae": (fashion_vae, {"STEPS": 4, "SETTING": fashion_vae.Setting(batch_size=8), "MEASURED": 20}),
     "text_encoder": (text_encoder, {"STEPS": 4, "BATCH_SIZE": 8, "MEASURED": 40}),
     "text_to_image": (
         text_to_image,
@@ -84,6 +93,7 @@ SMALL = {
 NETWORKS = (
     *(pretrained.fashion, pretrained.fashion_classifier, pretrained.emoji_classifier, pretrained.emoji_vae),
     *(pretrained.emoji_latent, pretrained.emoji_wholeness, pretrained.contrastive_pair, pretrained.text_to_image_vae),
+    *(pretrained.fashion_vae, pretrained.fashion_gan, pretrained.fashion_diffusion),
 )
 
 
@@ -336,7 +346,7 @@ def test_classes_that_are_covered_and_named():
 
 def test_pictures_in_one_pass_have_labels_in_turn_and_noise_of_their_seed():
     class Echo(torch.nn.Module):
-        latent = 3
+        latent, classes = 3, 10
 
         def forward(self, z, labels):
             return torch.cat([z, labels[:, None] / 10], dim=1)

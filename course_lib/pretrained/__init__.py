@@ -18,12 +18,14 @@ from course_lib.denoisers import NetDenoiser
 from course_lib.emoji import captions
 from course_lib.emoji.scenes import LABELS, OBJECTS, SIDE
 from course_lib.networks.classifier import Classifier
+from course_lib.networks.gan import Generator
 from course_lib.networks.step_counts import StepCounts
 from course_lib.networks.text import ContrastivePair, TextEncoder
 from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.tokenizer import Tokenizer
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import VAE
+from course_lib.networks.vector_vae import VectorVAE
 from course_lib.pipeline.text_to_image import GUIDANCE, Distilled, TextToImage
 from course_lib.pretrained.weights import describe, load_weights, save_weights
 from course_lib.schedules import NoiseSchedule
@@ -44,6 +46,9 @@ __all__ = [
     "emoji_wholeness",
     "fashion",
     "fashion_classifier",
+    "fashion_diffusion",
+    "fashion_gan",
+    "fashion_vae",
     "load_weights",
     "save_weights",
     "text_encoder",
@@ -81,6 +86,25 @@ def fashion() -> PretrainedDiffusion:
     """
     net, schedule = load_weights(UNet(), "fashion"), NoiseSchedule.cosine()
     return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
+
+
+@_read_once
+def fashion_diffusion() -> PretrainedDiffusion:
+    """The same, trained for twenty minutes, as the two that follow (recipes/fashion_diffusion.py)."""
+    net, schedule = load_weights(UNet(), "fashion_diffusion"), NoiseSchedule.cosine()
+    return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
+
+
+@_read_once
+def fashion_vae() -> VectorVAE:
+    """The VAE of Fashion-MNIST that draws by itself: a vector of 32 and a label 0…9 to 28×28 (recipes/fashion_vae.py)."""
+    return load_weights(VectorVAE(), "fashion_vae")
+
+
+@_read_once
+def fashion_gan() -> Generator:
+    """The generator of the GAN of Fashion-MNIST, of the same shape as the VAE's decoder (recipes/fashion_gan.py)."""
+    return load_weights(Generator(), "fashion_gan")
 
 
 @_read_once

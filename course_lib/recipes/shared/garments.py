@@ -16,14 +16,14 @@ DATA = "fashion_mnist/train-images-idx3-ubyte.gz"
 FLOOR = 2000  # so many pictures of the test set, the first ones, say what real ones score; the others are compared with
 
 
-def equal_shares(count: int) -> Tensor:
-    """Labels, (count,), the ten in turn."""
-    return torch.arange(count) % len(fashion.LABELS)
+def equal_shares(count: int, classes: int = len(fashion.LABELS)) -> Tensor:
+    """Labels, (count,), all in turn."""
+    return torch.arange(count) % classes
 
 
 def draw_in_one_pass(generator: Generator, count: int, seed: int) -> fashion.Fashion:
-    """``count`` pictures from noise, the ten labels in equal shares; the same seed gives the same pictures."""
-    labels = equal_shares(count)
+    """``count`` pictures from noise, all labels in equal shares; the same seed gives the same pictures."""
+    labels = equal_shares(count, generator.classes)
     z = torch.randn(count, generator.latent, generator=torch.Generator().manual_seed(seed))
 
     @torch.no_grad()
