@@ -186,6 +186,10 @@ def softmax_first(first, second):
     return exp(first) / (exp(first) + exp(second) + 1)
 
 
+def softplus(score):
+    return log(1 + exp(score))
+
+
 # question → (the right value, by its formula), and each slip: (its value by its formula, words of its explanation)
 BY_FORMULA = {
     "sheet-a": (
@@ -301,6 +305,28 @@ BY_FORMULA = {
     "07-b": (
         32 * 2 / 4,
         [(32 / 4, "Those are the steps"), (32 / (4 * 2), "built into"), (3, "halved"), (32 * 2, "before")],
+    ),
+    "08-a": (
+        (30 + 10 * 1.2) / (100 * log(2)),
+        [
+            ((30 + 10 * 1.2) / 100, "nats a pixel"),
+            (30 / (100 * log(2)), "latent is missing"),
+            ((30 + 1.2) / (100 * log(2)), "averaged"),
+            ((30 - 10 * 1.2) / (100 * log(2)), "taken off the costs"),
+            ((30 + 10 * 1.2) * log(2) / 100, "multiplied"),
+            ((30 + 10 * 1.2) / log(2), "whole picture"),
+        ],
+    ),
+    "08-b": (
+        (softplus(0 - 2) + softplus(2 - 0)) / 2,
+        [
+            (softplus((0 + 2) / 2 - (2 + 0) / 2), "averaged before"),
+            (((0 - 2) + (2 - 0)) / 2, "softplus of each is missing"),
+            ((0 + 2) / 2, "relu"),
+            (softplus(-2) + softplus(2), "the sum"),
+            (softplus(-2), "judged wrong"),
+            ((softplus(-2) + softplus(0) + softplus(0) + softplus(2)) / 2, "of 2014"),
+        ],
     ),
 }
 
