@@ -141,7 +141,9 @@ def test_the_time_of_the_whole_course_is_the_sum():
 
 AUTHORS = r"[A-Z][\w-]+(?: et al\.|(?:(?:, | and )[A-Z][\w-]+)+)"
 CITATION = re.compile(rf"({AUTHORS}) \(?((?:19|20)\d\d)\b")
-LINKED = re.compile(rf"\[({AUTHORS} (?:19|20)\d\d), \*([^*\]]+)\*\]\((https://arxiv\.org/abs/\d{{4}}\.\d{{4,5}})\)")
+LINKED = re.compile(
+    rf"\[((?:{AUTHORS}|[A-Z][\w-]+) (?:19|20)\d\d), \*([^*\]]+)\*\]\((https://arxiv\.org/abs/\d{{4}}\.\d{{4,5}})\)"
+)
 
 
 @each_notebook

@@ -358,10 +358,10 @@ def test_cells_run_twice_or_bottom_up_are_told_nothing_false_and_record_nothing(
     assert not progress_file().exists()
 
 
-def test_exercises_stand_in_the_order_of_their_numbers_three_to_eight_and_one_bug_hunt_a_notebook():
+def test_exercises_stand_in_the_order_of_their_numbers_three_to_eight_and_bug_hunts_in_every_notebook():
     for path in TEACHING[1:]:
         numbers = [cell.metadata.exercise.id for cell in cells(path, "code") if cell.id.endswith("-check")]
         own = [each for each in EXERCISES.values() if each.id.startswith(path.stem[:2])]
         assert numbers == [each.id for each in own]
         assert 3 <= len([each for each in own if isinstance(each, Exercise)]) <= 8
-        assert len([each for each in own if isinstance(each, BugHunt)]) == 1
+        assert 1 <= len([each for each in own if isinstance(each, BugHunt)]) <= 3
