@@ -16,13 +16,10 @@ def own_data(tmp_path, monkeypatch):
     """A data folder of the test's own, with what the recipes read and none of what they write."""
     shipped = files.data_folder()
     (tmp_path / "data" / "checkpoints").mkdir(parents=True)
-    for name in ("SHA256SUMS", "fashion_mnist"):
-        (tmp_path / "data" / name).symlink_to(shipped / name)
+    (tmp_path / "data" / "fashion_mnist").symlink_to(shipped / "fashion_mnist")
     for path in (shipped / "checkpoints").glob("fashion*.safetensors"):
         (tmp_path / "data" / "checkpoints" / path.name).symlink_to(path)
-    sums = (shipped / "SHA256SUMS").read_bytes()
-    (tmp_path / "data" / "SHA256SUMS").unlink()
-    (tmp_path / "data" / "SHA256SUMS").write_bytes(sums)
+    (tmp_path / "data" / "SHA256SUMS").write_bytes((shipped / "SHA256SUMS").read_bytes())
     monkeypatch.setattr(files, "PACKAGE", tmp_path / "course_lib")
     return tmp_path / "data"
 

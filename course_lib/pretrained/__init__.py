@@ -84,14 +84,17 @@ def fashion() -> PretrainedDiffusion:
     Its denoiser is bare: ``Clipped(model.denoiser, -1, 1)`` keeps predictions within the range of pixels, around
     ``Guided`` where there is guidance.
     """
-    net, schedule = load_weights(UNet(), "fashion"), NoiseSchedule.cosine()
-    return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
+    return _diffusion_of_fashion("fashion")
 
 
 @_read_once
 def fashion_diffusion() -> PretrainedDiffusion:
     """The same, trained for twenty minutes, as the two that follow (recipes/fashion_diffusion.py)."""
-    net, schedule = load_weights(UNet(), "fashion_diffusion"), NoiseSchedule.cosine()
+    return _diffusion_of_fashion("fashion_diffusion")
+
+
+def _diffusion_of_fashion(name: str) -> PretrainedDiffusion:
+    net, schedule = load_weights(UNet(), name), NoiseSchedule.cosine()
     return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
 
 

@@ -61,11 +61,10 @@ def drawn_by(net: VectorVAE, setting: Setting, count: int = 2000, seed: int = 0)
 
 
 def main() -> None:
-    setting = SETTING
-    states = begin(setting)
-    run("fashion_vae", states, training(states, setting, STEPS), STEPS, setting.batch_size)
-    said = {key: str(value) for key, value in quality(drawn_by(states[-1].ema.eval(), setting, MEASURED)).items()}
-    ship("fashion_vae", DATA, states[-1], setting.batch_size, said)
+    states = begin(SETTING)
+    run("fashion_vae", states, training(states, SETTING, STEPS), STEPS, SETTING.batch_size)
+    drawn = drawn_by(states[-1].ema.eval(), SETTING, MEASURED)
+    ship("fashion_vae", DATA, states[-1], SETTING.batch_size, quality(drawn))
 
 
 if __name__ == "__main__":

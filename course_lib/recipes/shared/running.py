@@ -1,7 +1,7 @@
 """What the recipes of networks share: train with a progress bar, save every minute, go on after an interruption."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -82,7 +82,12 @@ def train_phases(
 
 
 def ship(
-    name: str, data: str, state: TrainState, batch_size: int, quality: dict[str, str], phases: Sequence[Phase] = ()
+    name: str,
+    data: str,
+    state: TrainState,
+    batch_size: int,
+    quality: Mapping[str, object],
+    phases: Sequence[Phase] = (),
 ) -> None:
     """Write the averaged network with where it comes from and how good it is; what was kept unfinished is then deleted.
 
@@ -100,7 +105,7 @@ def ship(
         "data_sha256": checksums()[data],
         "torch": torch.__version__,
     }
-    save_weights(state.ema, name, provenance | quality)
+    save_weights(state.ema, name, provenance | {key: str(value) for key, value in quality.items()})
     for unfinished in _unfinished_names(name, phases):
         discard(unfinished)
 
