@@ -78,6 +78,7 @@ RECIPES = {
     "recipes/emoji_latent.py": {"loss", "measure"},
     "recipes/fashion.py": {"loss", "draw_garments", "measure"},
     "recipes/shared/garments.py": None,
+    "recipes/shared/faces.py": None,
     "recipes/fashion_classifier.py": {"mirrored"},
     "recipes/emoji_classifier.py": {"roughened", "measure"},
     "emoji/damage.py": {"damage", "changed"},

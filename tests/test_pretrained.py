@@ -19,7 +19,7 @@ from course_lib.emoji.judging import judge, judged_right, whole_of
 from course_lib.emoji.rated import rated_pictures
 from course_lib.emoji.scenes import OBJECTS, all_cells, draw_scenes, held_out_cells, training_cells
 from course_lib.guidance import Guided
-from course_lib.metrics import accuracy, mean_pairwise_distance, psnr, saturation
+from course_lib.metrics import accuracy, high_frequency_energy, mean_pairwise_distance, psnr, saturation
 from course_lib.networks.text_unet import TextUNet
 from course_lib.networks.unet import UNet
 from course_lib.networks.vae import LATENT
@@ -28,6 +28,7 @@ from course_lib.pretrained import weights as weights_file
 from course_lib.recipes import fashion_diffusion, fashion_gan, fashion_vae
 from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.measurements import (
+    family_seeds,
     family_tries,
     fashion_samplers,
     few_steps,
@@ -37,12 +38,13 @@ from course_lib.recipes.measurements import (
     twenty_minutes,
 )
 from course_lib.recipes.measurements.fashion_samplers import RULES, STEPS
+from course_lib.recipes.shared import faces
 from course_lib.recipes.shared.captioned import full_captions, red_sports_cars
-from course_lib.recipes.shared.garments import quality
+from course_lib.recipes.shared.garments import draw_in_one_pass, quality
 from course_lib.recipes.shared.latents import draw
 from course_lib.recipes.shared.scores import distance_to_scenes, real_scenes, wanted_scenes
 from course_lib.recipes.text_encoder import measure as measure_pair
-from course_lib.sampling import ddim_step, sample
+from course_lib.sampling import ddim_step, sample, sample_many
 from course_lib.support import files
 from course_lib.support.batches import in_batches
 from course_lib.support.files import CourseFileError, checksums, data_folder
@@ -93,6 +95,24 @@ def test_the_diffusion_model_of_twenty_minutes_draws_what_it_is_asked_for():
     said = float(pretrained.describe("fashion_diffusion")["judged_right"])
     # Of 500 pictures: three deviations of what chance does.
     assert accuracy(pretrained.fashion_classifier(), *drawn) == pytest.approx(said, abs=0.045)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["faces_vae", "faces_gan"])
+def test_faces_are_drawn_as_their_files_say(name):
+    net, said = getattr(pretrained, name)(), pretrained.describe(name)
+    drawn = draw_in_one_pass(net.decoder if name == "faces_vae" else net, faces.MEASURED, 0).pictures
+    for key, value in faces.quality(drawn).items():
+        assert float(value) == pytest.approx(float(said[key]), rel=0.03), key
+
+
+@pytest.mark.slow
+def test_the_diffusion_model_draws_faces_nearly_as_sharp_as_its_file_says():
+    model = pretrained.faces_diffusion()
+    noise = torch.randn(60, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    drawn = sample_many(Clipped(model.denoiser, -1, 1), noise, model.schedule.times(50), ddim_step)
+    sharpness = high_frequency_energy(drawn) / high_frequency_energy(emoji_sets.small_faces())
+    assert sharpness == pytest.approx(float(pretrained.describe("faces_diffusion")["sharpness"]), abs=0.15)
 
 
 def test_what_the_recipes_ship_is_there_and_nothing_else():
@@ -503,6 +523,25 @@ def test_the_families_were_measured_on_the_shipped_networks_and_show_what_the_co
         row = rows[{"vae": "VAE", "gan": "GAN"}.get(name, name)]
         for key in ("frechet_distance", "judged_right", "precision", "recall", "sharpness"):
             assert row[key] == pytest.approx(float(said[key]), rel=0.01)
+
+
+def test_five_seeds_of_each_family_learned_and_show_what_the_course_claims():
+    table = shipped_table(family_seeds.NAME)
+    assert_measured_on(table, family_seeds)
+    last = {}
+    for family, rows in table["rows"].items():
+        assert list(rows) == [str(seed) for seed in family_seeds.SEEDS]
+        for minutes in rows.values():
+            distances = [minute["frechet_distance"] for minute in minutes]
+            assert len(distances) == family_seeds.MINUTES
+            assert distances == sorted(distances, reverse=True), "every training becomes better from minute to minute"
+        last[family] = [minutes[-1] for minutes in rows.values()]
+    worst = {family: max(row["frechet_distance"] for row in rows) for family, rows in last.items()}
+    best = {family: min(row["frechet_distance"] for row in rows) for family, rows in last.items()}
+    assert worst["diffusion"] < best["GAN"], "diffusion is ahead after three minutes, whatever the seed"
+    assert worst["GAN"] < best["VAE"]
+    assert max(row["recall"] for row in last["GAN"]) < min(row["recall"] for row in last["VAE"])
+    assert all(worst[family] < 1.5 * best[family] for family in worst), "no seed of any family fails"
 
 
 def test_the_race_of_pixels_and_latents_was_measured_on_the_shipped_networks_and_says_what_the_course_claims():

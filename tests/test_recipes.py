@@ -28,6 +28,9 @@ from course_lib.recipes import (
     emoji_latent,
     emoji_vae,
     emoji_wholeness,
+    faces_diffusion,
+    faces_gan,
+    faces_vae,
     fashion_classifier,
     fashion_diffusion,
     fashion_gan,
@@ -60,6 +63,9 @@ SMALL = {
         emoji_wholeness,
         {"STEPS": 4, "BATCH_SIZE": 8, "MADE": 20, "AT_A_TIME": 24, "TORN": 4, "REDRAWN": 40, "TESTED": 48},
     ),
+    "faces_diffusion": (faces_diffusion, {"STEPS": 4, "BATCH_SIZE": 8, "MEASURED": 20, "DRAWN_STEPS": 2}),
+    "faces_gan": (faces_gan, {"STEPS": 4, "SETTING": fashion_gan.Setting(batch_size=8), "MEASURED": 20}),
+    "faces_vae": (faces_vae, {"STEPS": 4, "BATCH_SIZE": 8, "MEASURED": 20}),
     "fashion": (
         fashion_recipe,
         {"STEPS": 4, "Setting": partial(fashion_recipe.Setting, batch_size=8), "MEASURED": 20, "DRAWN_STEPS": 2},
@@ -94,6 +100,7 @@ NETWORKS = (
     *(pretrained.fashion, pretrained.fashion_classifier, pretrained.emoji_classifier, pretrained.emoji_vae),
     *(pretrained.emoji_latent, pretrained.emoji_wholeness, pretrained.contrastive_pair, pretrained.text_to_image_vae),
     *(pretrained.fashion_vae, pretrained.fashion_gan, pretrained.fashion_diffusion),
+    *(pretrained.faces_vae, pretrained.faces_gan, pretrained.faces_diffusion),
 )
 
 

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from course_lib.emoji.drawing import read_sheet
+from course_lib.emoji.drawing import read_sheet, scaled
 from course_lib.emoji.scenes import SIDE
 from course_lib.support.files import shipped_file
 
@@ -44,6 +45,11 @@ def test_set() -> EmojiPictures:
 def faces() -> EmojiPictures:
     """The smileys, cats and monkeys that look at the reader, for paths from one face to another."""
     return _pick(lambda entry: entry["face"])
+
+
+def small_faces() -> Tensor:
+    """Those faces at half their size, (609, 3, 32, 32) float32 in [-1, 1]: each pixel the mean of four."""
+    return F.avg_pool2d(scaled(faces().pictures), 2)
 
 
 def _pick(wanted: Callable[[dict], bool]) -> EmojiPictures:

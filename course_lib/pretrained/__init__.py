@@ -33,6 +33,8 @@ from course_lib.support.arguments import require_whole_number
 
 Loaded = TypeVar("Loaded")
 
+FACES = {"channels": 3, "classes": 1, "side": 32, "latent": 64, "width": 32}  # the shape of VAE and generator
+FACES_DIFFUSION = {"channels": 3, "classes": 0, "width": 40}
 STUDENTS = (1, 2, 4, 8)  # the numbers of steps for which there is a student of the text-to-image model
 
 
@@ -44,6 +46,9 @@ __all__ = [
     "emoji_latent",
     "emoji_vae",
     "emoji_wholeness",
+    "faces_diffusion",
+    "faces_gan",
+    "faces_vae",
     "fashion",
     "fashion_classifier",
     "fashion_diffusion",
@@ -114,6 +119,25 @@ def fashion_gan() -> Generator:
 def fashion_classifier() -> Classifier:
     """The judge of Fashion-MNIST pictures (recipes/fashion_classifier.py)."""
     return load_weights(Classifier(), "fashion_classifier")
+
+
+@_read_once
+def faces_vae() -> VectorVAE:
+    """The VAE of the emoji faces: a vector of 64 and the label 0 to 32×32×3 (recipes/faces_vae.py)."""
+    return load_weights(VectorVAE(**FACES), "faces_vae")
+
+
+@_read_once
+def faces_gan() -> Generator:
+    """The generator of the GAN of the emoji faces, of the same shape as that VAE's decoder (recipes/faces_gan.py)."""
+    return load_weights(Generator(**FACES), "faces_gan")
+
+
+@_read_once
+def faces_diffusion() -> PretrainedDiffusion:
+    """The diffusion model of the emoji faces: 32×32×3, no labels, cosine schedule, predicts v (recipes/faces_diffusion.py)."""
+    net, schedule = load_weights(UNet(**FACES_DIFFUSION), "faces_diffusion"), NoiseSchedule.cosine()
+    return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
 
 
 @_read_once

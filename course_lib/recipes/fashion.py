@@ -18,7 +18,7 @@ from course_lib.networks.unet import UNet
 from course_lib.pretrained import fashion_classifier
 from course_lib.recipes.shared.garments import DATA, distance_to_real, equal_shares, real_garments
 from course_lib.recipes.shared.running import run, ship
-from course_lib.sampling import Rule, ddim_step, sample_many
+from course_lib.sampling import Rule, ddim_step, dpmpp_2m_step, sample_many
 from course_lib.schedules import NoiseSchedule
 from course_lib.support.device import best_device, on_best_device
 from course_lib.training import TrainState, TrainStep, denoising_loss, drop_labels, train, warm_up_then_fall
@@ -59,8 +59,16 @@ def loss(net: nn.Module, batch: fashion.Fashion, generator: torch.Generator, set
 
 def drawn_by(net: UNet, setting: Setting, count: int = 2000, seed: int = 0) -> fashion.Fashion:
     """``count`` pictures, the ten labels in equal shares, in DRAWN_STEPS steps of DDIM."""
-    denoiser = Clipped(NetDenoiser(net, SCHEDULE, setting.predicts), -1, 1)
-    return draw_garments(denoiser, SCHEDULE.times(DRAWN_STEPS), ddim_step, count, seed)
+    return draw_garments(_denoiser(net, setting), SCHEDULE.times(DRAWN_STEPS), ddim_step, count, seed)
+
+
+def drawn_in_few_steps_by(net: UNet, setting: Setting, steps: int, count: int = 2000, seed: int = 0) -> fashion.Fashion:
+    """The same in ``steps`` steps of DPM-Solver++."""
+    return draw_garments(_denoiser(net, setting), SCHEDULE.times(steps), dpmpp_2m_step, count, seed)
+
+
+def _denoiser(net: UNet, setting: Setting) -> Clipped:
+    return Clipped(NetDenoiser(net, SCHEDULE, setting.predicts), -1, 1)
 
 
 def draw_garments(denoiser: Clipped, times: list[int], rule: Rule, count: int = 2000, seed: int = 0) -> fashion.Fashion:

@@ -1,8 +1,8 @@
 """How far five trainings of each family differ: ``python -m course_lib.recipes.measurements.family_seeds``.
 
-VAE, GAN and diffusion as their recipes have them, five minutes each on two cores, from five seeds, which are the same for
+VAE, GAN and diffusion as their recipes have them, three minutes each on two cores, from five seeds, which are the same for
 all; after every minute the quality of what the averaged network draws.
-Trainings that are done are kept; an hour and a half in all.
+Trainings that are done are kept; an hour in all.
 """
 
 from course_lib.recipes.measurements.family_tries import FAMILIES, drawn_by
@@ -11,7 +11,7 @@ from course_lib.recipes.shared import tables
 from course_lib.recipes.shared.garments import quality, real_garments
 
 NAME, NETWORKS = "family_seeds", ("fashion_classifier",)
-SEEDS, MINUTES, PICTURES = (0, 1, 2, 3, 4), 5, 1000
+SEEDS, MINUTES, PICTURES = (0, 1, 2, 3, 4), 3, 1000
 
 
 def begin() -> dict:

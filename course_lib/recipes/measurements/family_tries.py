@@ -12,13 +12,11 @@ from torch import nn
 
 from course_lib.adversarial import HINGE, NON_SATURATING
 from course_lib.datasets.fashion import Fashion
-from course_lib.denoisers import Clipped, NetDenoiser
 from course_lib.recipes import fashion_diffusion, fashion_gan, fashion_vae
-from course_lib.recipes.fashion import SCHEDULE, draw_garments
+from course_lib.recipes.fashion import drawn_in_few_steps_by
 from course_lib.recipes.shared import tables
 from course_lib.recipes.shared.garments import quality, real_garments
 from course_lib.recipes.shared.running import discard, run
-from course_lib.sampling import dpmpp_2m_step
 from course_lib.support.device import seconds_of
 
 NAME, NETWORKS = "family_tries", ("fashion_classifier",)
@@ -75,8 +73,7 @@ def drawn_by(family: str, net: nn.Module, setting: tuple, count: int, seed: int 
     """What a network draws; the diffusion model in DRAWN_STEPS steps of DPM-Solver++, since it is often asked here."""
     if family != "diffusion":
         return FAMILIES[family].drawn_by(net, setting, count, seed)
-    denoiser = Clipped(NetDenoiser(net, SCHEDULE, setting.predicts), -1, 1)
-    return draw_garments(denoiser, SCHEDULE.times(DRAWN_STEPS), dpmpp_2m_step, count, seed)
+    return drawn_in_few_steps_by(net, setting, DRAWN_STEPS, count, seed)
 
 
 def begin() -> dict:

@@ -17,16 +17,13 @@ from PIL import Image
 from torch import nn
 
 from course_lib.datasets import fashion
-from course_lib.denoisers import Clipped, NetDenoiser
 from course_lib.pretrained import describe, fashion_diffusion, fashion_gan, fashion_vae
 from course_lib.pretrained import fashion as fashion_for_an_hour
 from course_lib.recipes import fashion as fashion_recipe
-from course_lib.recipes.fashion import SCHEDULE, draw_garments
 from course_lib.recipes.measurements.family_tries import FAMILIES
 from course_lib.recipes.shared import tables
 from course_lib.recipes.shared.garments import classes, quality, real_garments
 from course_lib.recipes.shared.running import discard, run
-from course_lib.sampling import dpmpp_2m_step
 from course_lib.support.device import seconds_of
 from course_lib.support.files import atomic_write, data_folder, record_checksum
 
@@ -66,8 +63,7 @@ def trained_for_an_hour(family: str) -> Row:
 
 
 def in_few_steps(training: str, net: nn.Module, name: str) -> Row:
-    denoiser = Clipped(NetDenoiser(net, SCHEDULE, "v"), -1, 1)
-    draw = partial(draw_garments, denoiser, SCHEDULE.times(FEW_STEPS), dpmpp_2m_step)
+    draw = partial(fashion_recipe.drawn_in_few_steps_by, net, TRAININGS[training][1], FEW_STEPS)
     return Row(draw, training, int(describe(name)["steps"]))
 
 
