@@ -1,5 +1,6 @@
 """Answers to the exercises of notebook 08."""
 
+import cmath
 import copy
 import math
 import warnings
@@ -1380,7 +1381,319 @@ def share_of_the_exercises(points, others, k):
     return notebook_08.share_within(points, others, k)
 
 
-# --- 08.5 bug hunt: a generator that learns from the wrong loss -------------------------------------------------------
+# --- 08.5 a great circle ----------------------------------------------------------------------------------------------
+
+
+@right("08.5")
+def circle_by_cosine_similarity(a, b, share):
+    angle = F.cosine_similarity(a.flatten(), b.flatten(), dim=0).acos()
+    weights = torch.stack([((1 - share) * angle).sin(), (share * angle).sin()]) / angle.sin()
+    return weights[0] * a + weights[1] * b
+
+
+@right("08.5")
+def circle_by_dot(a, b, share):
+    u, v = a.reshape(-1), b.reshape(-1)
+    omega = torch.acos(torch.dot(u, v) / (torch.linalg.norm(u) * torch.linalg.norm(v)))
+    z = (torch.sin((1 - share) * omega) * u + torch.sin(share * omega) * v) / torch.sin(omega)
+    return z.view_as(a)
+
+
+@right("08.5")
+def circle_by_math(a, b, share):
+    cosine = (a * b).sum().item() / math.sqrt((a * a).sum().item() * (b * b).sum().item())
+    omega = math.acos(cosine)
+    return math.sin((1 - share) * omega) / math.sin(omega) * a + math.sin(share * omega) / math.sin(omega) * b
+
+
+@right("08.5")
+def circle_in_numpy(a, b, share):
+    x, y = a.numpy(), b.numpy()
+    omega = np.arccos(np.vdot(x, y) / (np.linalg.norm(x.ravel()) * np.linalg.norm(y.ravel())))
+    return torch.from_numpy((np.sin((1 - share) * omega) * x + np.sin(share * omega) * y) / np.sin(omega)).to(a.dtype)
+
+
+@right("08.5")
+def circle_by_einsum(a, b, share):
+    x, y = a.flatten(), b.flatten()
+    xy, xx, yy = (torch.einsum("d,d->", p, q) for p, q in ((x, y), (x, x), (y, y)))
+    omega = torch.arccos(xy * (xx * yy).rsqrt())
+    shares = torch.tensor([1 - share, share], dtype=a.dtype)
+    return torch.einsum("k,k...->...", torch.sin(shares * omega) / torch.sin(omega), torch.stack([a, b]))
+
+
+@right("08.5")
+def circle_by_the_angle_of_a_triangle(a, b, share):
+    """Half the angle of two unit vectors, from the lengths of their difference and of their sum."""
+    u, v = a / a.norm(), b / b.norm()
+    omega = 2 * torch.atan2((u - v).norm(), (u + v).norm())
+    return (torch.sin(omega - share * omega) * a + torch.sin(share * omega) * b) / torch.sin(omega)
+
+
+@right("08.5")
+def circle_by_tangents(a, b, share):
+    """sin((1 - s)Ω)/sin Ω is cos(sΩ) - sin(sΩ)/tan Ω."""
+    omega = torch.arccos(torch.sum(a * b) / (a.norm() * b.norm()))
+    turned = torch.sin(share * omega)
+    return (torch.cos(share * omega) - turned / torch.tan(omega)) * a + turned / torch.sin(omega) * b
+
+
+@right("08.5")
+def circle_in_float64(a, b, share):
+    x, y = a.double(), b.double()
+    omega = torch.arccos((x * y).sum() / (x.norm() * y.norm()))
+    return ((torch.sin((1 - share) * omega) * x + torch.sin(share * omega) * y) / torch.sin(omega)).to(a.dtype)
+
+
+@right("08.5")
+def circle_by_lists(a, b, share):
+    x, y = a.flatten().tolist(), b.flatten().tolist()
+    dot = sum(p * q for p, q in zip(x, y, strict=True))
+    omega = math.acos(dot / (math.hypot(*x) * math.hypot(*y)))
+    p, q = (math.sin(weight * omega) / math.sin(omega) for weight in (1 - share, share))
+    return torch.tensor([p * i + q * j for i, j in zip(x, y, strict=True)], dtype=a.dtype).reshape(a.shape)
+
+
+@right("08.5")
+def circle_with_ends_apart(a, b, share):
+    if share == 0:
+        return a.clone()
+    if share == 1:
+        return b.clone()
+    omega = torch.arccos((a.ravel() @ b.ravel() / a.norm() / b.norm()).clamp(-1, 1))
+    return torch.add(a * ((1 - share) * omega).sin(), b * (share * omega).sin()).div(omega.sin())
+
+
+@right("08.5")
+def circle_by_complex_numbers(a, b, share):
+    """In the plane of a and b: the sines are imaginary parts."""
+    omega = math.acos(float((a * b).sum() / (a.norm() * b.norm())))
+    sine = [np.exp(1j * weight * omega).imag for weight in (1 - share, share, 1.0)]
+    return float(sine[0] / sine[2]) * a + float(sine[1] / sine[2]) * b
+
+
+@right("08.5")
+def circle_by_a_perpendicular(a, b, share):
+    """a is turned towards the part of b that is at a right angle to it, stretched so that the whole turn ends at b."""
+    u = a / torch.linalg.vector_norm(a)
+    along = torch.sum(u * b)
+    across = b - along * u
+    omega = torch.atan2(across.norm(), along)
+    return torch.cos(share * omega) * a + torch.sin(share * omega) / torch.sin(omega) * (b - torch.cos(omega) * a)
+
+
+@right("08.5")
+def circle_by_gram(a, b, share):
+    pair = torch.stack([a, b]).flatten(1)
+    gram = pair @ pair.T
+    omega = (gram[0, 1] / gram.diagonal().prod().sqrt()).acos()
+    weights = torch.sin(omega * omega.new_tensor([1 - share, share])) / torch.sin(omega)
+    return (weights @ pair).unflatten(0, a.shape)
+
+
+@right("08.5")
+def circle_by_a_phase(a, b, share):
+    """The angle of a complex number: real is |a| |b| cos Ω, imaginary |a| |b| sin Ω."""
+    aa, ab, bb = ((x.double() * y.double()).sum().item() for x, y in ((a, a), (a, b), (b, b)))
+    omega = cmath.phase(complex(ab, math.sqrt(aa * bb - ab**2)))
+    turn = cmath.exp(1j * share * omega)
+    return (turn.real - turn.imag / math.tan(omega)) * a + turn.imag / math.sin(omega) * b
+
+
+@wrong("08.5", "This is the straight line, on which the latents halfway")
+def circle_by_lerp(a, b, share):
+    return torch.lerp(a, b, share)
+
+
+@wrong("08.5", "stretched to the right length")
+def circle_by_a_stretched_line(a, b, share):
+    line = torch.lerp(a, b, share)
+    return line * (torch.lerp(a.norm(), b.norm(), share) / line.norm())
+
+
+@wrong("08.5", "stretched to the length of a")
+def circle_by_a_line_as_long_as_a(a, b, share):
+    line = a + share * (b - a)
+    return line * a.square().sum().sqrt() / line.square().sum().sqrt()
+
+
+@wrong("08.5", "The weights are the roots of 1 - s and s")
+def circle_that_keeps_the_variance(a, b, share):
+    return math.sqrt(1 - share) * a + math.sqrt(share) * b
+
+
+@wrong("08.5", "a and b are swapped")
+def circle_from_b(a, b, share):
+    return circle_by_math(b, a, share)
+
+
+@wrong("08.5", "take its arccos")
+def circle_without_arccos(a, b, share):
+    omega = F.cosine_similarity(a.flatten(), b.flatten(), dim=0)
+    return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega.sin()
+
+
+@wrong("08.5", "wants radians")
+def circle_by_degrees(a, b, share):
+    omega = torch.arccos((a * b).sum() / (a.norm() * b.norm())) * 180 / torch.pi
+    return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega.sin()
+
+
+@wrong("08.5", "a · b is not divided by the lengths")
+def circle_without_lengths(a, b, share):
+    omega = torch.arccos((a * b).sum())
+    return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega.sin()
+
+
+@wrong("08.5", "divided by the squared lengths")
+def circle_by_squared_lengths(a, b, share):
+    omega = torch.arccos((a * b).sum() / (a.square().sum() * b.square().sum()))
+    return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega.sin()
+
+
+@wrong("08.5", "The division by sin Ω is missing")
+def circle_without_a_division(a, b, share):
+    omega = torch.arccos((a * b).sum() / (a.norm() * b.norm()))
+    return ((1 - share) * omega).sin() * a + (share * omega).sin() * b
+
+
+@wrong("08.5", "put the sum in brackets")
+def circle_without_brackets(a, b, share):
+    omega = torch.arccos((a * b).sum() / (a.norm() * b.norm()))
+    return ((1 - share) * omega).sin() * a + (share * omega).sin() * b / omega.sin()
+
+
+@wrong("08.5", "The sum is divided by Ω")
+def circle_over_omega(a, b, share):
+    omega = torch.arccos((a * b).sum() / (a.norm() * b.norm()))
+    return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega
+
+
+@wrong("08.5", "This is the straight line, on which the latents halfway")
+def circle_with_shares_outside(a, b, share):
+    omega = torch.arccos((a * b).sum() / (a.norm() * b.norm()))
+    return ((1 - share) * omega.sin() * a + share * omega.sin() * b) / omega.sin()
+
+
+@wrong("08.5", "The weights are cosines")
+def circle_with_cosines(a, b, share):
+    omega = torch.arccos((a * b).sum() / (a.norm() * b.norm()))
+    return (((1 - share) * omega).cos() * a + (share * omega).cos() * b) / omega.sin()
+
+
+@wrong("08.5", "are those of a right angle")
+def circle_of_ninety_degrees(a, b, share):
+    turn = torch.tensor(share * torch.pi / 2, dtype=a.dtype)
+    return torch.cos(turn) * a + torch.sin(turn) * b
+
+
+@wrong("08.5", "so every latent on the way has length 1")
+def circle_of_unit_length(a, b, share):
+    return circle_by_math(F.normalize(a, dim=None) if a.ndim > 1 else a / a.norm(), b / b.norm(), share)
+
+
+@wrong("08.5", "Every latent on the way has the length of a")
+def circle_of_the_length_of_a(a, b, share):
+    return circle_by_math(a, b / b.norm() * a.norm(), share)
+
+
+@wrong("08.5", "the length is put back afterwards")
+def circle_with_lengths_afterwards(a, b, share):
+    return torch.lerp(a.norm(), b.norm(), share) * circle_by_math(a / a.norm(), b / b.norm(), share)
+
+
+@wrong("08.5", "Each row has an angle of its own")
+def circle_along_the_last_axis(a, b, share):
+    omega = torch.arccos(F.cosine_similarity(a, b, dim=-1))[..., None]
+    return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega.sin()
+
+
+@wrong("08.5", "Each channel has an angle of its own")
+def circle_of_each_channel(a, b, share):
+    if a.ndim == 1:
+        return circle_by_math(a, b, share)
+    return torch.stack([circle_by_math(p, q, share) for p, q in zip(a, b, strict=True)])
+
+
+@wrong("08.5", "The shape should be (3, 4, 5), but it is (60,)")
+def circle_flattened(a, b, share):
+    return circle_by_math(a.flatten(), b.flatten(), share)
+
+
+@wrong("08.5", "Your function stopped with RuntimeError", "1D tensors expected")
+def circle_of_vectors_alone(a, b, share):
+    omega = torch.arccos(torch.dot(a, b) / (a.norm() * b.norm()))
+    return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega.sin()
+
+
+@wrong("08.5", "Latents of six numbers do not come out right")
+def circle_by_the_absolute_cosine(a, b, share):
+    omega = torch.arccos(((a * b).sum() / (a.norm() * b.norm())).abs())
+    return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega.sin()
+
+
+@wrong("08.5", "Latents of six numbers do not come out right")
+def circle_by_correlation(a, b, share):
+    """The correlation takes the mean off first."""
+    omega = torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1].acos()
+    return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega.sin()
+
+
+@wrong("08.5", "gives the same whatever share is")
+def circle_always_halfway(a, b, share):
+    return circle_by_math(a, b, 0.5)
+
+
+@wrong("08.5", "at share 0 it should be a")
+def circle_with_ends_short(a, b, share):
+    """Keeps away from the ends, as if the formula failed there."""
+    return circle_by_math(a, b, min(max(share, 0.02), 0.98))
+
+
+@wrong("08.5", "Your function stopped with TypeError", "must be Tensor, not float")
+def circle_with_a_float_in_torch(a, b, share):
+    omega = math.acos((a * b).sum() / (a.norm() * b.norm()))
+    return (torch.sin((1 - share) * omega) * a + torch.sin(share * omega) * b) / torch.sin(omega)
+
+
+@wrong("08.5", "should be torch.float32, but it is torch.float64")
+def circle_left_in_float64(a, b, share):
+    return circle_by_math(a.double(), b.double(), share)
+
+
+@wrong("08.5", "should be torch.float64, but it is torch.float32")
+def circle_always_in_float32(a, b, share):
+    return circle_by_math(a, b, share).float()
+
+
+@wrong("08.5", "should return a torch.Tensor, but got ndarray")
+def circle_left_in_numpy(a, b, share):
+    return circle_in_numpy(a, b, share).numpy()
+
+
+@wrong("08.5", "changes its argument a in place")
+def circle_that_moves_a(a, b, share):
+    a += 0
+    a.mul_(2)
+    return circle_by_math(a / 2, b, share)
+
+
+@wrong("08.5", "should return a torch.Tensor, but got list")
+def circle_of_many_stops(a, b, share):
+    return [circle_by_math(a, b, stop / 10) for stop in range(11)]
+
+
+@wrong("08.5", "returns nothing")
+def circle_not_returned(a, b, share):
+    print(circle_by_math(a, b, share))
+
+
+@wrong("08.5", "the course's own great_circle")
+def circle_of_the_exercises(a, b, share):
+    return notebook_08.great_circle(a, b, share)
+
+
+# --- 08.6 bug hunt: a generator that learns from the wrong loss -------------------------------------------------------
 
 
 def two_layers():
@@ -1393,7 +1706,7 @@ def some(rows=6):
     return torch.randn(rows, 2), torch.randn(rows, 3)
 
 
-@right("08.5")
+@right("08.6")
 def hunt_for_gradients(discriminator_step):
     D, G, optimizer = two_layers()
     discriminator_step(D, G, optimizer, *some())
@@ -1401,7 +1714,7 @@ def hunt_for_gradients(discriminator_step):
         assert weight.grad is None, f"a gradient in {name}"
 
 
-@right("08.5")
+@right("08.6")
 def hunt_for_gradients_that_were_zero(discriminator_step):
     D, G, optimizer = two_layers()
     for weight in G.parameters():
@@ -1410,7 +1723,7 @@ def hunt_for_gradients_that_were_zero(discriminator_step):
     assert all((weight.grad == 0).all() for weight in G.parameters())
 
 
-@right("08.5")
+@right("08.6")
 def hunt_for_gradients_that_were_there(discriminator_step):
     D, G, optimizer = two_layers()
     G(torch.randn(5, 3)).square().mean().backward()
@@ -1420,7 +1733,7 @@ def hunt_for_gradients_that_were_there(discriminator_step):
         assert torch.equal(old, weight.grad)
 
 
-@right("08.5")
+@right("08.6")
 def hunt_by_a_step_of_G(discriminator_step):
     """With no loss of its own, G's optimiser has nothing to do."""
     D, G, optimizer = two_layers()
@@ -1430,7 +1743,7 @@ def hunt_by_a_step_of_G(discriminator_step):
     assert all(torch.equal(before[name], weight) for name, weight in G.state_dict().items())
 
 
-@right("08.5")
+@right("08.6")
 def hunt_by_two_ways_to_Gs_gradient(discriminator_step):
     D, G, optimizer = two_layers()
     x, z = some()
@@ -1444,7 +1757,7 @@ def hunt_by_two_ways_to_Gs_gradient(discriminator_step):
     torch.testing.assert_close(gradient(G), gradient(other))
 
 
-@right("08.5")
+@right("08.6")
 def hunt_by_a_hook(discriminator_step):
     D, G, optimizer = two_layers()
     heard = []
@@ -1453,7 +1766,7 @@ def hunt_by_a_hook(discriminator_step):
     assert heard == []
 
 
-@right("08.5")
+@right("08.6")
 def hunt_by_one_weight(discriminator_step):
     class Shift(nn.Module):
         def __init__(self):
@@ -1468,7 +1781,7 @@ def hunt_by_one_weight(discriminator_step):
     assert G.by.grad is None or G.by.grad == 0, f"{G.by.grad}"
 
 
-@right("08.5")
+@right("08.6")
 def hunt_with_a_function_for_G(discriminator_step):
     D = nn.Linear(1, 1)
     scale = torch.tensor(2.0, requires_grad=True)
@@ -1476,7 +1789,7 @@ def hunt_with_a_function_for_G(discriminator_step):
     assert scale.grad is None
 
 
-@right("08.5")
+@right("08.6")
 def hunt_by_the_number_of_gradients(discriminator_step):
     D, G, optimizer = two_layers()
     discriminator_step(D, G, optimizer, *some())
@@ -1485,7 +1798,7 @@ def hunt_by_the_number_of_gradients(discriminator_step):
         raise AssertionError(f"{left} weights of G have a gradient")
 
 
-@right("08.5")
+@right("08.6")
 def hunt_with_pictures(discriminator_step):
     G = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Unflatten(1, (1, 4, 4)))
     D = nn.Sequential(nn.Conv2d(1, 2, 3), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(8, 1), nn.Flatten(0))
@@ -1495,7 +1808,7 @@ def hunt_with_pictures(discriminator_step):
     assert not [weight for weight in G.parameters() if weight.grad is not None]
 
 
-@right("08.5")
+@right("08.6")
 def hunt_by_keywords(discriminator_step):
     D, G, optimizer = two_layers()
     x, z = some()
@@ -1505,7 +1818,7 @@ def hunt_by_keywords(discriminator_step):
     np.testing.assert_equal(G.bias.grad, None)
 
 
-@wrong("08.5", "lets the broken version pass")
+@wrong("08.6", "lets the broken version pass")
 def hunt_for_changed_weights_of_G(discriminator_step):
     """D's optimiser never moves them: only their gradients are touched."""
     D, G, optimizer = two_layers()
@@ -1514,7 +1827,7 @@ def hunt_for_changed_weights_of_G(discriminator_step):
     assert torch.equal(before, G.weight)
 
 
-@wrong("08.5", "lets the broken version pass")
+@wrong("08.6", "lets the broken version pass")
 def hunt_for_changed_weights_of_D(discriminator_step):
     D, G, optimizer = two_layers()
     before = D.weight.clone()
@@ -1522,7 +1835,7 @@ def hunt_for_changed_weights_of_D(discriminator_step):
     assert not torch.equal(before, D.weight)
 
 
-@wrong("08.5", "lets the broken version pass")
+@wrong("08.6", "lets the broken version pass")
 def hunt_for_the_loss(discriminator_step):
     D, G, optimizer = two_layers()
     x, z = some()
@@ -1531,7 +1844,7 @@ def hunt_for_the_loss(discriminator_step):
     assert math.isclose(discriminator_step(D, G, optimizer, x, z), expected, rel_tol=1e-4)
 
 
-@wrong("08.5", "lets the broken version pass")
+@wrong("08.6", "lets the broken version pass")
 def hunt_with_a_frozen_G(discriminator_step):
     D, G, optimizer = two_layers()
     G.requires_grad_(False)
@@ -1539,7 +1852,7 @@ def hunt_with_a_frozen_G(discriminator_step):
     assert all(weight.grad is None for weight in G.parameters())
 
 
-@wrong("08.5", "lets the broken version pass")
+@wrong("08.6", "lets the broken version pass")
 def hunt_after_tidying_up(discriminator_step):
     D, G, optimizer = two_layers()
     discriminator_step(D, G, optimizer, *some())
@@ -1547,7 +1860,7 @@ def hunt_after_tidying_up(discriminator_step):
     assert all(weight.grad is None for weight in G.parameters())
 
 
-@wrong("08.5", "lets the broken version pass")
+@wrong("08.6", "lets the broken version pass")
 def hunt_for_a_gradient_of_x(discriminator_step):
     D, G, optimizer = two_layers()
     x, z = some()
@@ -1556,7 +1869,7 @@ def hunt_for_a_gradient_of_x(discriminator_step):
     assert z.grad is None
 
 
-@wrong("08.5", "lets the broken version pass")
+@wrong("08.6", "lets the broken version pass")
 def hunt_under_no_weights(discriminator_step):
     D, _, optimizer = two_layers()
     G = nn.Flatten()
@@ -1564,21 +1877,21 @@ def hunt_under_no_weights(discriminator_step):
     assert all(weight.grad is None for weight in G.parameters())
 
 
-@wrong("08.5", "it returns what it found")
+@wrong("08.6", "it returns what it found")
 def hunt_that_returns_gradients(discriminator_step):
     D, G, optimizer = two_layers()
     discriminator_step(D, G, optimizer, *some())
     return G.weight.grad is None
 
 
-@wrong("08.5", "refuses a correct version too")
+@wrong("08.6", "refuses a correct version too")
 def hunt_for_any_gradient(discriminator_step):
     D, G, optimizer = two_layers()
     discriminator_step(D, G, optimizer, *some())
     assert D.weight.grad is None, "gradients should be gone after the step"
 
 
-@wrong("08.5", "refuses a correct version too", "look at G's weights")
+@wrong("08.6", "refuses a correct version too", "look at G's weights")
 def hunt_for_what_D_sees(discriminator_step):
     """What is asked here is how it was done."""
     D, G, optimizer = two_layers()
@@ -1588,14 +1901,14 @@ def hunt_for_what_D_sees(discriminator_step):
     assert not any(seen)
 
 
-@wrong("08.5", "refuses a correct version too")
+@wrong("08.6", "refuses a correct version too")
 def hunt_for_a_gradient_in_G(discriminator_step):
     D, G, optimizer = two_layers()
     discriminator_step(D, G, optimizer, *some())
     assert G.weight.grad is not None, "G should learn"
 
 
-@wrong("08.5", "refuses a correct version too")
+@wrong("08.6", "refuses a correct version too")
 def hunt_for_a_falling_loss(discriminator_step):
     """It falls by chance only: x and z are new each time, and one step is short."""
     D, G, optimizer = two_layers()
@@ -1603,13 +1916,13 @@ def hunt_for_a_falling_loss(discriminator_step):
     assert losses == sorted(losses, reverse=True)
 
 
-@wrong("08.5", "Your test stops with TypeError")
+@wrong("08.6", "Your test stops with TypeError")
 def hunt_without_z(discriminator_step):
     D, G, optimizer = two_layers()
     discriminator_step(D, G, optimizer, torch.randn(4, 2))
 
 
-@wrong("08.5", "Your test stops with RuntimeError", "cannot be multiplied")
+@wrong("08.6", "Your test stops with RuntimeError", "cannot be multiplied")
 def hunt_with_x_and_z_swapped(discriminator_step):
     D, G, optimizer = two_layers()
     x, z = some()
@@ -1617,14 +1930,14 @@ def hunt_with_x_and_z_swapped(discriminator_step):
     assert G.weight.grad is None
 
 
-@wrong("08.5", "Your test stops with AttributeError", "'NoneType' object has no attribute")
+@wrong("08.6", "Your test stops with AttributeError", "'NoneType' object has no attribute")
 def hunt_for_the_sum_of_a_gradient(discriminator_step):
     D, G, optimizer = two_layers()
     discriminator_step(D, G, optimizer, *some())
     assert G.weight.grad.abs().sum() == 0
 
 
-@wrong("08.5", "never calls discriminator_step")
+@wrong("08.6", "never calls discriminator_step")
 def hunt_in_ones_own_step(discriminator_step):
     D, G, _ = two_layers()
     x, z = some()
@@ -1632,12 +1945,12 @@ def hunt_in_ones_own_step(discriminator_step):
     assert G.weight.grad is None
 
 
-@wrong("08.5", "the course's own find_the_bug")
+@wrong("08.6", "the course's own find_the_bug")
 def hunt_by_the_exercises_of_08(discriminator_step):
     notebook_08.find_the_bug(discriminator_step)
 
 
-# --- 08.6 bug hunt: an average that forgets ---------------------------------------------------------------------------
+# --- 08.7 bug hunt: an average that forgets ---------------------------------------------------------------------------
 
 
 def normalising(features=2):
@@ -1652,14 +1965,14 @@ def net_and_average(size=40):
     return net, ema
 
 
-@right("08.6")
+@right("08.7")
 def hunt_for_means(update_average):
     net, ema = net_and_average()
     update_average(ema, net, 0.99)
     assert torch.equal(ema[1].running_mean, net[1].running_mean)
 
 
-@right("08.6")
+@right("08.7")
 def hunt_for_all_buffers(update_average):
     net, ema = net_and_average()
     update_average(ema, net, 0.5)
@@ -1667,14 +1980,14 @@ def hunt_for_all_buffers(update_average):
         assert torch.allclose(kept, current), name
 
 
-@right("08.6")
+@right("08.7")
 def hunt_for_the_count(update_average):
     net, ema = net_and_average()
     update_average(ema, net, 0.0)
     assert ema[1].num_batches_tracked == 1
 
 
-@right("08.6")
+@right("08.7")
 def hunt_for_any_change(update_average):
     net = nn.BatchNorm2d(3)
     ema = copy.deepcopy(net)
@@ -1684,7 +1997,7 @@ def hunt_for_any_change(update_average):
     assert not torch.allclose(ema.running_var, before), "the variance is still that of the beginning"
 
 
-@right("08.6")
+@right("08.7")
 def hunt_by_what_it_says(update_average):
     """With decay 0 the average is the net."""
     net, ema = net_and_average()
@@ -1693,7 +2006,7 @@ def hunt_by_what_it_says(update_average):
     torch.testing.assert_close(ema.eval()(x), net.eval()(x))
 
 
-@right("08.6")
+@right("08.7")
 def hunt_by_state_dicts(update_average):
     net, ema = net_and_average()
     update_average(ema, net, 0)
@@ -1701,7 +2014,7 @@ def hunt_by_state_dicts(update_average):
     assert [name for name in mine if not torch.allclose(mine[name].float(), theirs[name].float())] == []
 
 
-@right("08.6")
+@right("08.7")
 def hunt_after_a_training(update_average):
     net = normalising()
     ema, optimizer = copy.deepcopy(net), torch.optim.SGD(net.parameters(), lr=0.01)
@@ -1713,7 +2026,7 @@ def hunt_after_a_training(update_average):
     assert (ema[1].running_mean - net[1].running_mean).norm() < 1e-5
 
 
-@right("08.6")
+@right("08.7")
 def hunt_with_a_buffer_of_ones_own(update_average):
     net = nn.Module()
     net.weight = nn.Parameter(torch.zeros(2))
@@ -1724,7 +2037,7 @@ def hunt_with_a_buffer_of_ones_own(update_average):
     assert ema.seen.tolist() == [7, 7, 7]
 
 
-@right("08.6")
+@right("08.7")
 def hunt_without_training(update_average):
     net, ema = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
     net.running_mean.fill_(5.0)
@@ -1732,7 +2045,7 @@ def hunt_without_training(update_average):
     assert ema.running_mean.item() == 5.0, f"{ema.running_mean.item()}"
 
 
-@right("08.6")
+@right("08.7")
 def hunt_again_and_again(update_average):
     net, ema = net_and_average()
     for _ in range(100):
@@ -1740,7 +2053,7 @@ def hunt_again_and_again(update_average):
     np.testing.assert_allclose(ema[1].running_var.numpy(), net[1].running_var.numpy(), rtol=1e-4)
 
 
-@right("08.6")
+@right("08.7")
 def hunt_for_weights_and_statistics(update_average):
     net, ema = net_and_average()
     with torch.no_grad():
@@ -1751,7 +2064,7 @@ def hunt_for_weights_and_statistics(update_average):
     assert torch.allclose(ema[1].running_mean, net[1].running_mean)
 
 
-@wrong("08.6", "lets the broken version pass")
+@wrong("08.7", "lets the broken version pass")
 def hunt_for_weights_alone(update_average):
     net, ema = nn.Linear(2, 2), nn.Linear(2, 2)
     expected = 0.9 * ema.weight + 0.1 * net.weight
@@ -1759,7 +2072,7 @@ def hunt_for_weights_alone(update_average):
     assert torch.allclose(ema.weight, expected, atol=1e-5)
 
 
-@wrong("08.6", "lets the broken version pass")
+@wrong("08.7", "lets the broken version pass")
 def hunt_without_a_batch(update_average):
     """Both have the statistics of the beginning."""
     net = normalising()
@@ -1768,7 +2081,7 @@ def hunt_without_a_batch(update_average):
     assert torch.allclose(ema[1].running_mean, net[1].running_mean)
 
 
-@wrong("08.6", "lets the broken version pass")
+@wrong("08.7", "lets the broken version pass")
 def hunt_in_evaluation(update_average):
     net = normalising().eval()
     ema = copy.deepcopy(net)
@@ -1777,7 +2090,7 @@ def hunt_in_evaluation(update_average):
     assert torch.allclose(ema[1].running_mean, net[1].running_mean)
 
 
-@wrong("08.6", "lets the broken version pass")
+@wrong("08.7", "lets the broken version pass")
 def hunt_with_another_normalisation(update_average):
     net = nn.Sequential(nn.Linear(3, 4), nn.GroupNorm(2, 4))
     ema = copy.deepcopy(net)
@@ -1786,7 +2099,7 @@ def hunt_with_another_normalisation(update_average):
     assert all(torch.equal(a, b) for a, b in zip(ema.state_dict().values(), net.state_dict().values(), strict=True))
 
 
-@wrong("08.6", "lets the broken version pass")
+@wrong("08.7", "lets the broken version pass")
 def hunt_in_training_mode(update_average):
     """In training the statistics of the batch are taken, and the running ones do not matter."""
     net, ema = net_and_average()
@@ -1795,7 +2108,7 @@ def hunt_in_training_mode(update_average):
     assert torch.allclose(ema(x), net(x), atol=1e-5)
 
 
-@wrong("08.6", "lets the broken version pass")
+@wrong("08.7", "lets the broken version pass")
 def hunt_with_statistics_shared(update_average):
     net = normalising()
     ema = copy.copy(net)
@@ -1804,7 +2117,7 @@ def hunt_with_statistics_shared(update_average):
     assert torch.allclose(ema[1].running_mean, net[1].running_mean)
 
 
-@wrong("08.6", "lets the broken version pass")
+@wrong("08.7", "lets the broken version pass")
 def hunt_for_an_average_that_is_kept(update_average):
     net, ema = net_and_average()
     before = [weight.clone() for weight in ema.parameters()]
@@ -1812,14 +2125,14 @@ def hunt_for_an_average_that_is_kept(update_average):
     assert all(torch.equal(a, b) for a, b in zip(before, ema.parameters(), strict=True))
 
 
-@wrong("08.6", "it returns what it found")
+@wrong("08.7", "it returns what it found")
 def hunt_that_returns_a_comparison(update_average):
     net, ema = net_and_average()
     update_average(ema, net, 0.9)
     return torch.equal(ema[1].running_mean, net[1].running_mean)
 
 
-@wrong("08.6", "refuses a correct version too", "are copied as they are")
+@wrong("08.7", "refuses a correct version too", "are copied as they are")
 def hunt_for_averaged_statistics(update_average):
     net, ema = net_and_average()
     expected = 0.9 * ema[1].running_mean + 0.1 * net[1].running_mean
@@ -1827,7 +2140,7 @@ def hunt_for_averaged_statistics(update_average):
     assert torch.allclose(ema[1].running_mean, expected)
 
 
-@wrong("08.6", "refuses a correct version too")
+@wrong("08.7", "refuses a correct version too")
 def hunt_for_kept_statistics(update_average):
     net, ema = net_and_average()
     before = ema[1].running_mean.clone()
@@ -1835,7 +2148,7 @@ def hunt_for_kept_statistics(update_average):
     assert torch.equal(ema[1].running_mean, before)
 
 
-@wrong("08.6", "refuses a correct version too")
+@wrong("08.7", "refuses a correct version too")
 def hunt_for_copied_weights(update_average):
     net, ema = net_and_average()
     with torch.no_grad():
@@ -1844,32 +2157,32 @@ def hunt_for_copied_weights(update_average):
     assert all(torch.equal(a, b) for a, b in zip(ema.state_dict().values(), net.state_dict().values(), strict=True))
 
 
-@wrong("08.6", "refuses a correct version too")
+@wrong("08.7", "refuses a correct version too")
 def hunt_for_a_net_that_is_handed_back(update_average):
     net, ema = net_and_average()
     assert update_average(ema, net, 0.9) is not None
 
 
-@wrong("08.6", "Your test stops with TypeError", "missing 1 required positional argument: 'decay'")
+@wrong("08.7", "Your test stops with TypeError", "missing 1 required positional argument: 'decay'")
 def hunt_without_a_decay(update_average):
     net, ema = net_and_average()
     update_average(ema, net)
     assert torch.equal(ema[1].running_mean, net[1].running_mean)
 
 
-@wrong("08.6", "Your test stops with ValueError", "zip() argument")
+@wrong("08.7", "Your test stops with ValueError", "zip() argument")
 def hunt_with_two_kinds_of_nets(update_average):
     net = nn.BatchNorm1d(3)
     update_average(nn.BatchNorm1d(3, affine=False), net, 0.9)
 
 
-@wrong("08.6", "never calls update_average")
+@wrong("08.7", "never calls update_average")
 def hunt_without_an_update(update_average):
     net, ema = net_and_average()
     assert torch.equal(ema[1].running_mean, net[1].running_mean)
 
 
-@wrong("08.6", "the course's own update_ema")
+@wrong("08.7", "the course's own update_ema")
 def hunt_by_the_librarys_average(update_average):
     net, ema = net_and_average()
     other = copy.deepcopy(ema)
@@ -1878,18 +2191,18 @@ def hunt_by_the_librarys_average(update_average):
     assert torch.equal(ema[1].running_mean, other[1].running_mean)
 
 
-@wrong("08.6", "the course's own find_what_is_forgotten")
+@wrong("08.7", "the course's own find_what_is_forgotten")
 def hunt_by_the_exercises_average(update_average):
     notebook_08.find_what_is_forgotten(update_average)
 
 
-# --- 08.7 bug hunt: a bound that is none ------------------------------------------------------------------------------
+# --- 08.8 bug hunt: a bound that is none ------------------------------------------------------------------------------
 
 
 ZERO = torch.tensor(0.0)
 
 
-@right("08.7")
+@right("08.8")
 def hunt_by_the_formula(negative_elbo):
     x, decoded = torch.randn(2, 6, 5)
     mean, log_var = torch.randn(2, 6, 3)
@@ -1899,7 +2212,7 @@ def hunt_by_the_formula(negative_elbo):
     assert torch.allclose(negative_elbo(x, decoded, torch.tensor(-0.3), mean, log_var), expected, rtol=1e-4, atol=1e-4)
 
 
-@right("08.7")
+@right("08.8")
 def hunt_by_a_longer_latent(negative_elbo):
     """A latent twice over costs twice as much."""
     x, mean, log_var = torch.randn(4, 3), torch.randn(4, 2), torch.randn(4, 2)
@@ -1909,14 +2222,14 @@ def hunt_by_a_longer_latent(negative_elbo):
     assert torch.allclose(twice, 2 * once, rtol=1e-3, atol=1e-4)
 
 
-@right("08.7")
+@right("08.8")
 def hunt_by_known_costs(negative_elbo):
     zeros, ones = torch.zeros(1, 10), torch.ones(1, 10)
     cost = negative_elbo(zeros, zeros, ZERO, ones, zeros) - negative_elbo(zeros, zeros, ZERO, zeros, zeros)
     assert abs(cost.item() - 5) < 1e-3, f"ten numbers should cost 5 nats, not {cost.item():.2f}"
 
 
-@right("08.7")
+@right("08.8")
 def hunt_by_numbers_that_say_nothing(negative_elbo):
     """Numbers at the prior cost nothing, so that there may be any number of them."""
     x, mean, log_var = torch.randn(4, 3), torch.randn(4, 1), torch.randn(4, 1)
@@ -1926,7 +2239,7 @@ def hunt_by_numbers_that_say_nothing(negative_elbo):
     torch.testing.assert_close(one, padded, rtol=1e-4, atol=1e-4)
 
 
-@right("08.7")
+@right("08.8")
 def hunt_by_log_p(negative_elbo):
     """x = sum of D latent numbers of N(0, 1), plus noise: log p(x) is known, and no bound may lie above it."""
     D = 8
@@ -1937,7 +2250,7 @@ def hunt_by_log_p(negative_elbo):
     assert bound.item() <= log_p
 
 
-@right("08.7")
+@right("08.8")
 def hunt_by_gradients(negative_elbo):
     mean = torch.full((1, 5), 2.0, requires_grad=True)
     x = torch.zeros(1, 3)
@@ -1945,7 +2258,7 @@ def hunt_by_gradients(negative_elbo):
     assert torch.allclose(mean.grad, torch.full((1, 5), 2.0)), mean.grad
 
 
-@right("08.7")
+@right("08.8")
 def hunt_by_the_variance(negative_elbo):
     x, log_var = torch.zeros(2, 2), torch.tensor([[1.0, -1.0, 0.5], [0.0, 2.0, -3.0]])
     level = negative_elbo(x, x, ZERO, torch.zeros(2, 3), torch.zeros(2, 3))
@@ -1953,7 +2266,7 @@ def hunt_by_the_variance(negative_elbo):
     assert math.isclose(rise.item(), 0.5 * (log_var.exp() - 1 - log_var).sum().item() / 2, rel_tol=1e-3)
 
 
-@right("08.7")
+@right("08.8")
 def hunt_with_pictures_and_distributions(negative_elbo):
     x, decoded = torch.randn(2, 3, 1, 4, 4)
     q = distributions.Normal(torch.randn(3, 6), torch.rand(3, 6) + 0.5)
@@ -1963,7 +2276,7 @@ def hunt_with_pictures_and_distributions(negative_elbo):
     np.testing.assert_allclose(got.item(), (kl - nats).item(), rtol=1e-4)
 
 
-@right("08.7")
+@right("08.8")
 def hunt_by_one_row_of_two(negative_elbo):
     x, mean = torch.zeros(2, 1), torch.tensor([[3.0, 4.0], [0.0, 0.0]])
     none = torch.zeros(2, 2)
@@ -1971,7 +2284,7 @@ def hunt_by_one_row_of_two(negative_elbo):
     assert f"{got.item():.3f}" == "6.250"  # half of 3² + 4², for one row of two
 
 
-@right("08.7")
+@right("08.8")
 def hunt_by_many_sizes(negative_elbo):
     for size in (1, 2, 3, 16):
         mean, log_var = torch.randn(2, 5, size)
@@ -1980,7 +2293,7 @@ def hunt_by_many_sizes(negative_elbo):
         assert torch.allclose(got, kl_divergence(Posterior(mean, log_var)).sum(1).mean(), rtol=1e-3, atol=1e-3), size
 
 
-@right("08.7")
+@right("08.8")
 def hunt_by_separate_latents(negative_elbo):
     """What two numbers cost together is what they cost one by one."""
     x, none = torch.zeros(1, 1), torch.zeros(1, 1)
@@ -1991,10 +2304,10 @@ def hunt_by_separate_latents(negative_elbo):
     assert (together - sum(alone)).abs() < 1e-3
 
 
-right("08.7")(lambda negative_elbo: hunt_by_known_costs(negative_elbo))
+right("08.8")(lambda negative_elbo: hunt_by_known_costs(negative_elbo))
 
 
-@wrong("08.7", "lets the broken version pass", "On which input does the bug show")
+@wrong("08.8", "lets the broken version pass", "On which input does the bug show")
 def hunt_with_one_number(negative_elbo):
     x, decoded = torch.randn(2, 6, 5)
     mean, log_var = torch.randn(2, 6, 1)
@@ -2003,7 +2316,7 @@ def hunt_with_one_number(negative_elbo):
     assert torch.allclose(negative_elbo(x, decoded, ZERO, mean, log_var), (kl - nats).mean(), atol=1e-4)
 
 
-@wrong("08.7", "lets the broken version pass")
+@wrong("08.8", "lets the broken version pass")
 def hunt_at_the_prior(negative_elbo):
     x, decoded = torch.randn(2, 6, 5)
     nats = distributions.Normal(decoded, 1.0).log_prob(x).sum(dim=1)
@@ -2011,27 +2324,27 @@ def hunt_at_the_prior(negative_elbo):
     assert torch.allclose(got, -nats.mean(), atol=1e-4)
 
 
-@wrong("08.7", "lets the broken version pass")
+@wrong("08.8", "lets the broken version pass")
 def hunt_for_a_shape(negative_elbo):
     x, decoded = torch.randn(2, 6, 5)
     mean, log_var = torch.randn(2, 6, 3)
     assert negative_elbo(x, decoded, ZERO, mean, log_var).shape == ()
 
 
-@wrong("08.7", "lets the broken version pass")
+@wrong("08.8", "lets the broken version pass")
 def hunt_for_an_error_that_costs(negative_elbo):
     x, decoded = torch.randn(2, 6, 5)
     mean, log_var = torch.randn(2, 6, 3)
     assert negative_elbo(x, decoded, ZERO, mean, log_var) > negative_elbo(x, x, ZERO, mean, log_var)
 
 
-@wrong("08.7", "lets the broken version pass")
+@wrong("08.8", "lets the broken version pass")
 def hunt_for_a_latent_that_costs(negative_elbo):
     x, none = torch.randn(6, 5), torch.zeros(6, 3)
     assert negative_elbo(x, x, ZERO, none + 2, none) > negative_elbo(x, x, ZERO, none, none)
 
 
-@wrong("08.7", "lets the broken version pass")
+@wrong("08.8", "lets the broken version pass")
 def hunt_with_too_much_room(negative_elbo):
     x, decoded = torch.randn(2, 6, 50)
     mean, log_var = 0.1 * torch.randn(2, 6, 3)
@@ -2040,7 +2353,7 @@ def hunt_with_too_much_room(negative_elbo):
     assert torch.allclose(negative_elbo(x, decoded, ZERO, mean, log_var), (kl - nats).mean(), rtol=0.05)
 
 
-@wrong("08.7", "lets the broken version pass")
+@wrong("08.8", "lets the broken version pass")
 def hunt_for_a_gradient(negative_elbo):
     mean = torch.ones(4, 3, requires_grad=True)
     x = torch.zeros(4, 2)
@@ -2048,13 +2361,13 @@ def hunt_for_a_gradient(negative_elbo):
     assert (mean.grad > 0).all()
 
 
-@wrong("08.7", "it returns what it found")
+@wrong("08.8", "it returns what it found")
 def hunt_that_returns_costs(negative_elbo):
     zeros, ones = torch.zeros(1, 10), torch.ones(1, 10)
     return negative_elbo(zeros, zeros, ZERO, ones, zeros) - negative_elbo(zeros, zeros, ZERO, zeros, zeros)
 
 
-@wrong("08.7", "refuses a correct version too")
+@wrong("08.8", "refuses a correct version too")
 def hunt_for_averages(negative_elbo):
     x, decoded = torch.randn(2, 6, 5)
     mean, log_var = torch.randn(2, 6, 3)
@@ -2063,7 +2376,7 @@ def hunt_for_averages(negative_elbo):
     assert torch.allclose(negative_elbo(x, decoded, ZERO, mean, log_var), kl - nats, atol=1e-4)
 
 
-@wrong("08.7", "refuses a correct version too")
+@wrong("08.8", "refuses a correct version too")
 def hunt_for_a_sum_over_the_batch(negative_elbo):
     x, decoded = torch.randn(2, 6, 5)
     mean, log_var = torch.randn(2, 6, 3)
@@ -2072,46 +2385,46 @@ def hunt_for_a_sum_over_the_batch(negative_elbo):
     assert torch.allclose(negative_elbo(x, decoded, ZERO, mean, log_var), kl - nats, atol=1e-4)
 
 
-@wrong("08.7", "refuses a correct version too")
+@wrong("08.8", "refuses a correct version too")
 def hunt_without_the_constants(negative_elbo):
     x = torch.zeros(3, 2)
     mean, log_var = torch.ones(3, 4), torch.zeros(3, 4)
     assert torch.isclose(negative_elbo(x, x, ZERO, mean, log_var), torch.tensor(2.0))
 
 
-@wrong("08.7", "refuses a correct version too")
+@wrong("08.8", "refuses a correct version too")
 def hunt_for_the_other_sign(negative_elbo):
     zeros, ones = torch.zeros(1, 10), torch.ones(1, 10)
     assert negative_elbo(zeros, zeros, ZERO, ones, zeros) < negative_elbo(zeros, zeros, ZERO, zeros, zeros)
 
 
-@wrong("08.7", "refuses a correct version too")
+@wrong("08.8", "refuses a correct version too")
 def hunt_for_a_positive_loss(negative_elbo):
     """A density may be above 1."""
     x = torch.zeros(3, 2)
     assert negative_elbo(x, x, torch.tensor(-3.0), torch.zeros(3, 4), torch.zeros(3, 4)) >= 0
 
 
-@wrong("08.7", "Your test stops with AttributeError", "'float' object has no attribute 'exp'")
+@wrong("08.8", "Your test stops with AttributeError", "'float' object has no attribute 'exp'")
 def hunt_with_a_float_for_log_sigma(negative_elbo):
     zeros, ones = torch.zeros(1, 10), torch.ones(1, 10)
     cost = negative_elbo(zeros, zeros, 0.0, ones, zeros) - negative_elbo(zeros, zeros, 0.0, zeros, zeros)
     assert abs(cost.item() - 5) < 1e-3
 
 
-@wrong("08.7", "Your test stops with TypeError", "missing 1 required positional argument: 'log_var'")
+@wrong("08.8", "Your test stops with TypeError", "missing 1 required positional argument: 'log_var'")
 def hunt_without_log_var(negative_elbo):
     x = torch.zeros(3, 2)
     assert negative_elbo(x, x, ZERO, torch.ones(3, 4)) > 0
 
 
-@wrong("08.7", "never calls negative_elbo")
+@wrong("08.8", "never calls negative_elbo")
 def hunt_without_a_loss(negative_elbo):
     mean, log_var = torch.randn(2, 6, 3)
     kl = kl_divergence(Posterior(mean, log_var))
     assert torch.allclose(kl.sum(1), kl.mean(1))
 
 
-@wrong("08.7", "the course's own find_the_false_bound")
+@wrong("08.8", "the course's own find_the_false_bound")
 def hunt_by_the_exercises_bound(negative_elbo):
     notebook_08.find_the_false_bound(negative_elbo)

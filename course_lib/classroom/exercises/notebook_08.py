@@ -1,4 +1,6 @@
-"""The exercises of notebook 08: a VAE's bound, a GAN's losses and its penalty, precision and recall, three bug hunts."""
+"""The exercises of notebook 08: a VAE's bound, a GAN's losses and its penalty, precision and recall, a way between two
+latents, three bug hunts.
+"""
 
 import math
 
@@ -979,7 +981,206 @@ SHARE = Exercise(
     forbidden=(metrics.precision_and_recall, metrics._share_within),
 )
 
-# --- 08.5 bug hunt ----------------------------------------------------------------------------------------------------
+# --- 08.5 a great circle ----------------------------------------------------------------------------------------------
+
+
+def great_circle(a, b, share):
+    cosine = (a * b).sum() / (a.norm() * b.norm())
+    angle = torch.arccos(cosine)
+    return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
+
+
+def _angle(a, b) -> Tensor:
+    return torch.arccos((a * b).sum() / (a.norm() * b.norm()))
+
+
+def _turned(a, b, share, angle) -> Tensor:
+    return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
+
+
+def circle_that_is_a_line(a, b, share):
+    """This is the straight line, on which the latents halfway are too short. The weights of a and b are sines."""
+    return (1 - share) * a + share * b
+
+
+def circle_that_is_a_line_of_one_length(a, b, share):
+    """This is the straight line, stretched to the right length: in the middle it runs faster than at the ends. The weights of
+    a and b are sines.
+    """
+    line = (1 - share) * a + share * b
+    return line / line.norm() * ((1 - share) * a.norm() + share * b.norm())
+
+
+def circle_that_is_a_line_of_the_first_length(a, b, share):
+    """This is the straight line, stretched to the length of a: at share 1 it is not b, and in the middle it runs faster than
+    at the ends. The weights of a and b are sines.
+    """
+    line = (1 - share) * a + share * b
+    return line / line.norm() * a.norm()
+
+
+def circle_of_roots(a, b, share):
+    """The weights are the roots of 1 - s and s: they suit latents at a right angle, and even there the turns are uneven. The
+    weights of a and b are sines.
+    """
+    return (1 - share) ** 0.5 * a + share**0.5 * b
+
+
+def circle_the_other_way(a, b, share):
+    """a and b are swapped: share 0 gives a, and share 1 gives b."""
+    return _turned(b, a, share, _angle(a, b))
+
+
+def circle_by_the_cosine(a, b, share):
+    """The cosine of the angle stands where the angle should: take its arccos."""
+    return _turned(a, b, share, (a * b).sum() / (a.norm() * b.norm()))
+
+
+def circle_in_degrees(a, b, share):
+    """The angle is in degrees, and torch.sin wants radians: leave it as arccos gives it."""
+    return _turned(a, b, share, torch.rad2deg(_angle(a, b)))
+
+
+def circle_of_the_dot_product(a, b, share):
+    """a · b is not divided by the lengths, so it is no cosine, and may be beyond 1, where arccos is nan."""
+    return _turned(a, b, share, torch.arccos((a * b).sum()))
+
+
+def circle_of_squared_lengths(a, b, share):
+    """a · b is divided by the squared lengths: the cosine takes the lengths themselves."""
+    return _turned(a, b, share, torch.arccos((a * b).sum() / ((a * a).sum() * (b * b).sum())))
+
+
+def circle_not_divided(a, b, share):
+    """The division by sin Ω is missing: without it, the ends are not a and b."""
+    return torch.sin((1 - share) * _angle(a, b)) * a + torch.sin(share * _angle(a, b)) * b
+
+
+def circle_half_divided(a, b, share):
+    """Only the term with b is divided by sin Ω: the division is of the whole sum, so put the sum in brackets."""
+    angle = _angle(a, b)
+    return torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b / torch.sin(angle)
+
+
+def circle_divided_by_the_angle(a, b, share):
+    """The sum is divided by Ω: divide it by sin Ω."""
+    return (torch.sin((1 - share) * _angle(a, b)) * a + torch.sin(share * _angle(a, b)) * b) / _angle(a, b)
+
+
+def circle_of_cosines(a, b, share):
+    """The weights are cosines: both are sines, of (1 - s) Ω and of s Ω."""
+    angle = _angle(a, b)
+    return (torch.cos((1 - share) * angle) * a + torch.cos(share * angle) * b) / torch.sin(angle)
+
+
+def circle_of_a_quarter_turn(a, b, share):
+    """The weights cos(s π/2) and sin(s π/2) are those of a right angle: between latents it is only nearly one."""
+    return math.cos(share * math.pi / 2) * a + math.sin(share * math.pi / 2) * b
+
+
+def circle_of_length_one(a, b, share):
+    """Both are divided by their lengths, so every latent on the way has length 1: only the cosine needs that division."""
+    return _turned(a / a.norm(), b / b.norm(), share, _angle(a, b))
+
+
+def circle_of_the_first_length(a, b, share):
+    """Every latent on the way has the length of a: at share 1 it should be b, with its own length."""
+    return a.norm() * _turned(a / a.norm(), b / b.norm(), share, _angle(a, b))
+
+
+def circle_of_mixed_lengths(a, b, share):
+    """a and b are scaled to length 1, and the length is put back afterwards: the formula takes both as they are."""
+    length = (1 - share) * a.norm() + share * b.norm()
+    return length * _turned(a / a.norm(), b / b.norm(), share, _angle(a, b))
+
+
+def circle_for_each_row(a, b, share):
+    """Each row has an angle of its own: add up over all numbers, for a whole latent is one vector."""
+    cosine = (a * b).sum(dim=-1, keepdim=True) / (a.norm(dim=-1, keepdim=True) * b.norm(dim=-1, keepdim=True))
+    return _turned(a, b, share, torch.arccos(cosine))
+
+
+def circle_for_each_channel(a, b, share):
+    """Each channel has an angle of its own: add up over all numbers, for a whole latent is one vector."""
+    axes = tuple(range(1, a.ndim)) or (0,)
+    cosine = (a * b).sum(dim=axes, keepdim=True) / (a.norm(dim=axes, keepdim=True) * b.norm(dim=axes, keepdim=True))
+    return _turned(a, b, share, torch.arccos(cosine))
+
+
+def _ways(great_circle, shape, shares=(0.25, 0.5, 0.9), lengths=(1.0, 1.0), dtype=torch.float32) -> Tensor:
+    """A stop between two latents for each share."""
+    generator, stops = seeded(83), []
+    for share in shares:
+        a, b = (length * torch.randn(shape, generator=generator, dtype=torch.float64) for length in lengths)
+        stops.append(great_circle(a.to(dtype), b.to(dtype), share))
+    return torch.stack(stops)
+
+
+GREAT_CIRCLE = Exercise(
+    id="08.5",
+    title="From one latent to another, along a great circle",
+    points=2,
+    solution=great_circle,
+    why="The two sines turn a towards b by that share of the angle. If both have one length, as noise of many numbers nearly "
+    "has, everything on the way has it, too; and even steps of the share are even turns.",
+    hints=(
+        "First the angle: the dot product over all numbers, `(a * b).sum()`, divided by both lengths, is its cosine.",
+        "`a.norm()` is the length of a latent of any shape, and `torch.arccos` turns a cosine into an angle, in radians.",
+        "Then the two weights: `torch.sin((1 - share) * angle)` for a and `torch.sin(share * angle)` for b, both divided by "
+        "`torch.sin(angle)`.",
+    ),
+    trials=(
+        Trial(
+            lambda great_circle: _ways(great_circle, (6,), lengths=(0.6, 0.4)),
+            "Latents of six numbers do not come out right.",
+            tolerance=1e-4,
+        ),
+        Trial(
+            lambda great_circle: _ways(great_circle, (5,), shares=(0.0, 1.0)),
+            "It comes out right on the way, but at share 0 it should be a, and at share 1 b.",
+            tolerance=1e-4,
+        ),
+        Trial(
+            lambda great_circle: _ways(great_circle, (5,), lengths=(3.0, 0.5)),
+            "It comes out right for some lengths, but not for others.",
+            tolerance=1e-4,
+        ),
+        Trial(
+            lambda great_circle: _ways(great_circle, (3, 4, 5)),
+            "It comes out right for vectors, (D,), but not for latents that are pictures, (C, H, W).",
+            tolerance=1e-4,
+        ),
+        Trial(
+            lambda great_circle: _ways(great_circle, (6,), dtype=torch.float64),
+            "It comes out right in float32, but not in float64.",
+            tolerance=1e-6,
+        ),
+    ),
+    mistakes=(
+        circle_that_is_a_line,
+        circle_that_is_a_line_of_one_length,
+        circle_that_is_a_line_of_the_first_length,
+        circle_of_roots,
+        circle_the_other_way,
+        circle_by_the_cosine,
+        circle_in_degrees,
+        circle_of_the_dot_product,
+        circle_of_squared_lengths,
+        circle_not_divided,
+        circle_half_divided,
+        circle_divided_by_the_angle,
+        circle_of_cosines,
+        circle_of_a_quarter_turn,
+        circle_of_length_one,
+        circle_of_the_first_length,
+        circle_of_mixed_lengths,
+        circle_for_each_row,
+        circle_for_each_channel,
+    ),
+    on_device=True,
+)
+
+# --- 08.6 bug hunt ----------------------------------------------------------------------------------------------------
 
 
 def discriminator_step(D, G, optimizer, x, z):
@@ -1029,7 +1230,7 @@ def find_the_bug(discriminator_step):
 
 
 WRONG_LOSS = BugHunt(
-    id="08.5",
+    id="08.6",
     title="Bug hunt: a generator that learns from the wrong loss",
     points=1,
     broken=discriminator_step,
@@ -1044,7 +1245,7 @@ WRONG_LOSS = BugHunt(
     ),
 )
 
-# --- 08.6 bug hunt ----------------------------------------------------------------------------------------------------
+# --- 08.7 bug hunt ----------------------------------------------------------------------------------------------------
 
 
 def update_average(ema, net, decay):
@@ -1080,7 +1281,7 @@ def find_what_is_forgotten(update_average):
 
 
 FORGOTTEN = BugHunt(
-    id="08.6",
+    id="08.7",
     title="Bug hunt: an average that is grey",
     points=1,
     broken=update_average,
@@ -1097,7 +1298,7 @@ FORGOTTEN = BugHunt(
     forbidden=(training.update_ema,),
 )
 
-# --- 08.7 bug hunt ----------------------------------------------------------------------------------------------------
+# --- 08.8 bug hunt ----------------------------------------------------------------------------------------------------
 
 
 def negative_elbo(x, decoded, log_sigma, mean, log_var):
@@ -1137,7 +1338,7 @@ def find_the_false_bound(negative_elbo):
 
 
 FALSE_BOUND = BugHunt(
-    id="08.7",
+    id="08.8",
     title="Bug hunt: a bound that is none",
     points=1,
     broken=negative_elbo,
