@@ -125,7 +125,22 @@ def test_cards_are_short(card):
 
 # Tried in MathJax, latex2mathml and mathtext. Before you use another, try it in all three.
 COMMANDS = {
-    *("alpha", "beta", "epsilon", "eta", "theta", "bar", "hat", "tilde", "mathcal", "sqrt", "log", "nabla"),
+    *(
+        "alpha",
+        "beta",
+        "epsilon",
+        "eta",
+        "theta",
+        "Omega",
+        "bar",
+        "hat",
+        "tilde",
+        "mathcal",
+        "sqrt",
+        "log",
+        "sin",
+        "nabla",
+    ),
     *("approx", "cdot", "cdots", "ldots", "sim", "|", ","),
 }
 
