@@ -1545,6 +1545,12 @@ def circle_without_lengths(a, b, share):
     return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega.sin()
 
 
+@wrong("08.5", "as if both lengths were √D")
+def circle_by_the_mean_product(a, b, share):
+    omega = torch.arccos((a * b).mean())
+    return (((1 - share) * omega).sin() * a + (share * omega).sin() * b) / omega.sin()
+
+
 @wrong("08.5", "divided by the squared lengths")
 def circle_by_squared_lengths(a, b, share):
     omega = torch.arccos((a * b).sum() / (a.square().sum() * b.square().sum()))

@@ -1046,6 +1046,11 @@ def circle_of_the_dot_product(a, b, share):
     return _turned(a, b, share, torch.arccos((a * b).sum()))
 
 
+def circle_of_the_mean_product(a, b, share):
+    """a · b is divided by D, as if both lengths were √D: divide by the lengths themselves."""
+    return _turned(a, b, share, torch.arccos((a * b).mean()))
+
+
 def circle_of_squared_lengths(a, b, share):
     """a · b is divided by the squared lengths: the cosine takes the lengths themselves."""
     return _turned(a, b, share, torch.arccos((a * b).sum() / ((a * a).sum() * (b * b).sum())))
@@ -1165,6 +1170,7 @@ GREAT_CIRCLE = Exercise(
         circle_by_the_cosine,
         circle_in_degrees,
         circle_of_the_dot_product,
+        circle_of_the_mean_product,
         circle_of_squared_lengths,
         circle_not_divided,
         circle_half_divided,
