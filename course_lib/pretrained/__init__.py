@@ -89,17 +89,17 @@ def fashion() -> PretrainedDiffusion:
     Its denoiser is bare: ``Clipped(model.denoiser, -1, 1)`` keeps predictions within the range of pixels, around
     ``Guided`` where there is guidance.
     """
-    return _diffusion_of_fashion("fashion")
+    return _diffusion(UNet(), "fashion")
 
 
 @_read_once
 def fashion_diffusion() -> PretrainedDiffusion:
     """The same, trained for twenty minutes, as the two that follow (recipes/fashion_diffusion.py)."""
-    return _diffusion_of_fashion("fashion_diffusion")
+    return _diffusion(UNet(), "fashion_diffusion")
 
 
-def _diffusion_of_fashion(name: str) -> PretrainedDiffusion:
-    net, schedule = load_weights(UNet(), name), NoiseSchedule.cosine()
+def _diffusion(net: nn.Module, name: str) -> PretrainedDiffusion:
+    net, schedule = load_weights(net, name), NoiseSchedule.cosine()
     return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
 
 
@@ -136,8 +136,7 @@ def faces_gan() -> Generator:
 @_read_once
 def faces_diffusion() -> PretrainedDiffusion:
     """The diffusion model of the emoji faces: 32×32×3, no labels, cosine schedule, predicts v (recipes/faces_diffusion.py)."""
-    net, schedule = load_weights(UNet(**FACES_DIFFUSION), "faces_diffusion"), NoiseSchedule.cosine()
-    return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
+    return _diffusion(UNet(**FACES_DIFFUSION), "faces_diffusion")
 
 
 @_read_once
@@ -184,8 +183,7 @@ def text_to_image_vae() -> VAE:
 @_read_once
 def emoji_latent() -> PretrainedDiffusion:
     """The diffusion model of the VAE's latents: 16×16×4, labels as in LABELS, predicts v (recipes/emoji_latent.py)."""
-    net, schedule = load_weights(latent_unet(), "emoji_latent"), NoiseSchedule.cosine()
-    return PretrainedDiffusion(net, schedule, NetDenoiser(net, schedule, "v"))
+    return _diffusion(latent_unet(), "emoji_latent")
 
 
 def latent_unet() -> UNet:

@@ -1,6 +1,6 @@
 """Train the diffusion model of the emoji faces: ``python -m course_lib.recipes.faces_diffusion``.
 
-Six minutes on two cores; the loss of notebook 02, without labels.
+Seven minutes on two cores; the loss of notebook 02, without labels.
 """
 
 from functools import partial

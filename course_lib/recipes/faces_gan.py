@@ -12,12 +12,11 @@ import torch
 from course_lib.adversarial import train_in_turns
 from course_lib.networks.gan import Discriminator, Generator
 from course_lib.pretrained import FACES
-from course_lib.recipes.fashion_gan import BETAS, SETTING
+from course_lib.recipes.fashion_gan import SETTING, opponents
 from course_lib.recipes.shared.faces import DATA, MEASURED, draw_faces, quality
 from course_lib.recipes.shared.garments import draw_in_one_pass
 from course_lib.recipes.shared.running import run, ship
-from course_lib.support.device import on_best_device
-from course_lib.training import TrainState, warm_up_then_fall
+from course_lib.training import warm_up_then_fall
 
 STEPS, GAMMA = 4400, 10.0
 
@@ -25,10 +24,7 @@ STEPS, GAMMA = 4400, 10.0
 def main() -> None:
     torch.manual_seed(0)
     generator, judge = Generator(**FACES), Discriminator(**{key: FACES[key] for key in FACES if key != "latent"})
-    states = tuple(
-        TrainState(on_best_device(net), optimizer=torch.optim.Adam(net.parameters(), betas=BETAS), seed=seed)
-        for seed, net in enumerate((judge, generator))
-    )
+    states = opponents(judge, generator)
     rate = partial(warm_up_then_fall, steps=STEPS, peak=SETTING.peak)
     game = SETTING.game, GAMMA, SETTING.penalised
     pairs = train_in_turns(*states, partial(draw_faces, SETTING.batch_size), STEPS, rate, *game)

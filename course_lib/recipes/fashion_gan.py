@@ -51,6 +51,11 @@ def begin(setting: Setting, seed: int = 0) -> tuple[TrainState, TrainState]:
                 if not layer.weight.any():
                     nn.init.orthogonal_(layer.weight)  # a weight that is zero has no norm to divide by
                 spectral_norm(layer)
+    return opponents(discriminator, generator, seed)
+
+
+def opponents(discriminator: nn.Module, generator: nn.Module, seed: int = 0) -> tuple[TrainState, TrainState]:
+    """Their states before the first step, in this order; each sees batches of its own."""
     return tuple(
         TrainState(on_best_device(net), optimizer=torch.optim.Adam(net.parameters(), betas=BETAS), seed=2 * seed + own)
         for own, net in enumerate((discriminator, generator))
