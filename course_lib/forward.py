@@ -55,6 +55,30 @@ def add_noise(schedule: Schedule, x_0: Tensor, t: float | Tensor, eps: Tensor) -
     return signal.to(x_0) * x_0 + noise.to(x_0) * eps
 
 
+def noise_further(schedule: Schedule, x_t: Tensor, t: float | Tensor, s: float | Tensor, eps: Tensor) -> Tensor:
+    r"""From x_t on to a later time s at once: as many steps of the chain as lie between them (Ho et al., equation 2).
+
+    .. math:: x_s = \frac{\text{signal}_s}{\text{signal}_t}\,x_t + \sqrt{\text{noise}_s^2 - \Big(\frac{\text{signal}_s}
+              {\text{signal}_t}\Big)^2 \text{noise}_t^2}\;\epsilon.
+
+    Args:
+        x_t: noisy pictures, (B, …).
+        t, s: their time and the one to go to, s above t, in 0…T; one for all or one for each row, (B,).
+        eps: standard Gaussian noise, the shape of x_t.
+
+    Returns:
+        :math:`x_s`, the shape and dtype of x_t.
+    """
+    require_schedule(schedule)
+    require_tensor("x_t", x_t)
+    require_same_shape("eps", eps, "x_t", x_t)
+    (a_t, n_t), (a_s, n_s) = (schedule.signal_and_noise(time, x_t) for time in (t, s))
+    if not bool((n_s > n_t).all()):
+        raise ValueError(f"s must be above t = {t}: noise is only added, but got s = {s}.")
+    shrink = a_s / a_t
+    return shrink.to(x_t) * x_t + (n_s**2 - (shrink * n_t) ** 2).sqrt().to(x_t) * eps
+
+
 def noise_like(x: Tensor, generator: Generators = None) -> Tensor:
     """Standard Gaussian noise of x's shape, dtype and device, drawn on the CPU so that a seed means the same everywhere.
 

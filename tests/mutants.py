@@ -44,6 +44,8 @@ MATHEMATICS = {
     },
     "metrics.py": None,
     "guidance.py": None,
+    "composition.py": None,
+    "editing.py": None,
     "distillation.py": None,
     "adversarial.py": None,
     "variational.py": None,

@@ -156,10 +156,10 @@ def test_no_files_import_each_other_in_a_circle():
             del imports[name]
 
 
-def test_at_the_front_stand_the_ten_files_that_a_reader_comes_for():
+def test_at_the_front_stand_the_twelve_files_that_a_reader_comes_for():
     front = {path.stem for path in (TOP / "course_lib").glob("[a-z]*.py")}
     mathematics = {"schedules", "forward", "denoisers", "sampling", "guidance", "training", "distillation", "metrics"}
-    assert front == mathematics | {"variational", "adversarial"}
+    assert front == mathematics | {"variational", "adversarial", "composition", "editing"}
 
 
 def test_drawing_pictures_imports_neither_training_nor_metrics_nor_recipes():

@@ -284,3 +284,113 @@ def test_one_step_is_not_called_steps(pipe):
 def test_unknown_words_are_named_by_a_student_too(student):
     with pytest.warns(UnknownWord, match="zebroid"):
         student("a zebroid")
+
+
+# --- pictures that are handed over ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def given():
+    generator = np.random.default_rng(0)
+    return Image.fromarray(generator.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+
+
+def hole_of(rows=slice(16, 40), columns=slice(20, 44)):
+    hole = np.zeros((64, 64), dtype=bool)
+    hole[rows, columns] = True
+    return hole
+
+
+def test_outside_the_mask_a_picture_stays_as_it_is(pipe, given):
+    hole = hole_of()
+    drawn = pipe(["a red car", "a blue owl"], steps=6, picture=given, mask=hole).numpy()
+    for each in drawn:
+        assert (each[~hole] == np.array(given)[~hole]).all()
+        assert (each[hole] != np.array(given)[hole]).any()
+    assert (drawn[0] != drawn[1]).any()
+    frames = pipe.watch("a red car", steps=6, picture=given, mask=hole)
+    for step in frames:
+        assert (frames.decode(step.x).numpy()[0][~hole] == np.array(given)[~hole]).all()
+
+
+def test_what_lies_in_the_hole_is_not_handed_on_to_the_network(pipe, given):
+    """Where the mask covers whole cells of the latent, nothing of x_0 in them may be seen: only their noise may begin."""
+    seen = []
+
+    class Watching:
+        schedule = pipe.denoiser.schedule
+
+        def __call__(self, x_t, t, cond=None):
+            seen.append(x_t[0])
+            return pipe.denoiser(x_t, t, cond)
+
+    watched = dataclasses.replace(pipe, denoiser=Watching())
+    watched("a red car", steps=6, guidance=1, picture=given, mask=hole_of(slice(16, 32), slice(16, 32)))
+    assert torch.allclose(seen[0][:, 4:8, 4:8], pipe.noise(1, seed=0)[0, :, 4:8, 4:8], atol=1e-3)
+    assert len(seen) > 6  # it went up again
+
+
+def test_the_more_strength_the_less_stays_of_a_picture(pipe, given):
+    x_0 = pipe.vae.to_latents(torch.from_numpy(np.array(given)).permute(2, 0, 1)[None] / 127.5 - 1)
+    begun = [next(pipe.watch("a red car", steps=10, picture=given, strength=strength)) for strength in (0.2, 0.6, 1)]
+    assert [step.t for step in begun] == [200, 600, 1000]
+    off = [(step.x - x_0).norm().item() for step in begun]
+    assert off[0] < off[1] < off[2]
+    assert torch.equal(begun[1].x, next(pipe.watch("a red car", steps=10, picture=given)).x)
+    assert torch.allclose(begun[2].x, pipe.noise(1, seed=0), atol=1e-2)
+
+
+def test_one_picture_serves_all_prompts_or_each_has_its_own(pipe, given):
+    other = given.rotate(180)
+    both = pipe(["a red car", "a red car"], steps=5, picture=[given, other], strength=0.2).tensor
+    alone = pipe("a red car", steps=5, picture=other, strength=0.2, row=1).tensor
+    assert (both[1].int() - alone[0].int()).abs().max() <= 1
+    shared = pipe(["a red car", "a blue owl"], steps=5, picture=given, strength=0.2).tensor
+    assert (shared[0].int() - both[0].int()).abs().max() <= 1
+
+
+def test_what_was_drawn_can_be_drawn_on(pipe):
+    drawn = pipe("a red car", steps=3)
+    assert len(pipe("a blue car", steps=3, picture=drawn)) == 1
+    assert len(pipe("a blue car", steps=3, picture=drawn[0], mask=hole_of())) == 1
+
+
+def test_an_inversion_starts_the_walk_back(pipe, given):
+    noise = pipe.invert("a red car", given, steps=8)
+    assert noise.shape == (1, 4, 16, 16)
+    begun = next(pipe.watch("a red car", steps=8, guidance=1, start=noise))
+    assert torch.equal(begun.x, noise)
+    plain = pipe("a red car", steps=3, seed=4)
+    assert torch.equal(pipe("a red car", steps=3, start=pipe.noise(1, seed=4)).tensor, plain.tensor)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"mask": hole_of()}, "mask needs a picture"),
+        ({"strength": 0.5}, "strength needs a picture"),
+        ({"picture": np.zeros((64, 64, 3), np.uint8), "strength": 0}, "strength must be above 0"),
+        ({"picture": np.zeros((64, 64, 3), np.uint8), "strength": 2}, "strength must lie between 0 and 1"),
+        ({"picture": np.zeros((64, 64, 3), np.uint8), "start": torch.zeros(1, 4, 16, 16)}, "exclude each other"),
+        ({"picture": [np.zeros((64, 64, 3), np.uint8)] * 2}, "picture must be one, or one for each of the 1 prompts"),
+        ({"picture": np.zeros((64, 64, 3), np.uint8), "mask": np.zeros((64, 64), bool)}, "all of it is black"),
+        ({"start": torch.zeros(4, 16, 16)}, "start must have shape"),
+        ({"start": torch.zeros(2, 4, 16, 16)}, "start must have shape"),
+        ({"start": torch.full((1, 4, 16, 16), math.nan)}, "start must be finite"),
+    ],
+)
+def test_odd_pictures_masks_and_starts_are_refused(pipe, options, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        pipe("a red car", steps=2, **options)
+
+
+def test_a_student_cannot_invert(pipe, given):
+    student = dataclasses.replace(pipe, distilled=Distilled(4, 3.0))
+    with pytest.raises(ValueError, match="a student cannot invert"):
+        student.invert("a red car", given)
+
+
+def test_an_unknown_word_is_named_at_the_line_that_inverts(pipe, given):
+    with pytest.warns(UnknownWord, match="'carr' is not in") as told:
+        pipe.invert("a red carr", given, steps=2)
+    assert told[0].filename == __file__

@@ -9,13 +9,13 @@ of a picture attend to each other; in ``CrossAttention`` they attend to the word
 a picture (Rombach et al. 2022, *High-Resolution Image Synthesis with Latent Diffusion Models*, section 3.3).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.support.arguments import require_axes, require_count, require_tensor
+from course_lib.support.arguments import require_axes, require_count, require_same_shape, require_tensor
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -100,6 +100,10 @@ class CrossAttention(nn.Module):
         q = self.to_q(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, N, d)
         k, v = self.to_kv(words).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, L, d)
         found, weights = attention(q, k, v, is_word(words)[:, None, None])  # (B, heads, N, d), (B, heads, N, L)
+        if _change is not None:
+            changed = _change(weights)
+            require_same_shape("what changes the weights", changed, "weights", weights)
+            found, weights = changed @ v, changed
         if _recorded is not None:
             _recorded.append(weights.detach())
         return self.to_out(found.transpose(1, 2).flatten(2))  # (B, N, C)
@@ -148,3 +152,20 @@ def record_attention() -> Iterator[list[Tensor]]:
         yield _recorded
     finally:
         _recorded = outer
+
+
+_change: Callable[[Tensor], Tensor] | None = None
+
+
+@contextmanager
+def changed_attention(change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Within it, every ``CrossAttention`` takes ``change(weights)`` for its weights: (B, heads, N, L) both.
+
+    Those are recorded, too. Changes do not nest: the inner one takes over until its end.
+    """
+    global _change
+    outer, _change = _change, change
+    try:
+        yield
+    finally:
+        _change = outer

@@ -67,6 +67,20 @@ class Tokenizer:
             if word not in self._ids
         }
 
+    def sources(self, first: str, second: str) -> Tensor:
+        """For each token of the second text the place of the same token in the first, or -1 if it is new, (L,) int64.
+
+        Where a stretch of words stands in for another of the same length, as blue does for red, each stands for the one
+        in its place.
+        """
+        one, other = self([first])[0].tolist(), self([second])[0].tolist()
+        places = torch.full((len(other),), -1)
+        matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
+        for _, start, end, other_start, other_end in matcher.get_opcodes():
+            if end - start == other_end - other_start:
+                places[other_start:other_end] = torch.arange(start, end)
+        return places
+
     def _words(self, text: str) -> list[str]:
         found = words(text)
         if len(found) > self.longest:

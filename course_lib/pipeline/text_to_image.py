@@ -11,18 +11,25 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Real
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from course_lib.denoisers import Denoiser
+from course_lib.editing import inversion_step, inversion_times, repaint_step, repaint_times
+from course_lib.emoji.scenes import SIDE
+from course_lib.forward import add_noise
 from course_lib.guidance import Guided, Within
 from course_lib.networks.vae import LATENT, VAE
+from course_lib.pipeline.given import Edit, Given, holes_from, pictures_from
 from course_lib.pipeline.pictures import Pictures, Walk
 from course_lib.sampling import last, sample
 from course_lib.support.arguments import (
+    require_axes,
     require_between,
     require_count,
     require_finite,
@@ -35,6 +42,8 @@ from course_lib.support.seeds import generator_for
 
 GUIDANCE = 3.0  # prompts are followed best from 2 to 5: recipes/measurements/guidance_scales.py
 STEPS = 25
+JUMP, RESAMPLINGS = 5, 4  # of a hole's walk
+REFINEMENTS = 2  # of an inversion
 
 
 class Encoder(Protocol):
@@ -90,6 +99,10 @@ class TextToImage:
         negative: str | None = None,
         interval: tuple[float, float] | None = None,
         parallel: float = 1.0,
+        picture: Given | Sequence[Given] | None = None,
+        mask: Given | Sequence[Given] | None = None,
+        strength: float | None = None,
+        start: Tensor | None = None,
     ) -> Pictures:
         """Draw a picture for each prompt.
 
@@ -104,6 +117,12 @@ class TextToImage:
             interval: the times low…high at which there is guidance, such as (200, 800), as in ``guidance.Within``; None
                 for all.
             parallel: 1 is plain guidance, less is projected guidance, see ``guidance.Guided``.
+            picture: one to change, or one for each prompt: an image of Pillow's, a path, an array, a tensor, or what this
+                pipeline drew; see ``pipeline.given``.
+            mask: with a picture: where to draw, in white or True; all the rest stays as it is, to the last bit.
+            strength: with a picture: how much of the way from noise it goes, above 0 and up to 1. Unless given, all of it
+                where there is a mask, and 0.6 where there is none: the less, the more stays of the picture.
+            start: latents, (N, 4, 16, 16), to draw from in place of noise, such as ``invert`` finds.
 
         Returns:
             The pictures, 64×64: ``.save("car.png")`` writes them, ``.tensor`` is (N, 3, 64, 64) uint8.
@@ -115,8 +134,9 @@ class TextToImage:
             UnknownWord: naming known words of similar spelling.
             IgnoredText: if a prompt or a negative prompt has no effect, or the opposite one, at this guidance.
         """
-        walk = self._walk(prompts, guidance, steps, seed, row, negative, interval, parallel)
-        return Pictures(self.decode(last(walk)).tensor, captions=_listed(prompts))
+        edit = Edit(picture, mask, strength, start)
+        walk = self._walk(prompts, guidance, steps, seed, row, negative, interval, parallel, edit)
+        return Pictures(walk.decode(last(walk)).tensor, captions=_listed(prompts))
 
     def watch(
         self,
@@ -129,12 +149,37 @@ class TextToImage:
         negative: str | None = None,
         interval: tuple[float, float] | None = None,
         parallel: float = 1.0,
+        picture: Given | Sequence[Given] | None = None,
+        mask: Given | Sequence[Given] | None = None,
+        strength: float | None = None,
+        start: Tensor | None = None,
     ) -> Walk:
         """The same, step by step: latents with their predictions, each of which ``decode`` turns into pictures.
 
         ``watch(…).save("car.gif")`` makes a film of it.
         """
-        return self._walk(prompts, guidance, steps, seed, row, negative, interval, parallel)
+        edit = Edit(picture, mask, strength, start)
+        return self._walk(prompts, guidance, steps, seed, row, negative, interval, parallel, edit)
+
+    def invert(self, prompts: str | Sequence[str], picture: Given | Sequence[Given], steps: int = 100) -> Tensor:
+        """The noise from which pictures are drawn again at guidance 1, (N, 4, 16, 16): for ``start``.
+
+        Args:
+            prompts: what each picture shows, one or several.
+            picture: as above, one, or one for each prompt.
+            steps: of DDIM upwards, each with ``REFINEMENTS`` more looks.
+
+        Raises:
+            ValueError: for a student, which knows no way up.
+        """
+        if self.distilled is not None:
+            raise ValueError(
+                "a student cannot invert: it leaps over the times between. Use its teacher, pretrained.text_to_image()."
+            )
+        cond = self._read(_listed(prompts), deeper=0)
+        x_0 = self._latents_of(pictures_from(picture), len(cond))
+        up = partial(inversion_step, refinements=REFINEMENTS)
+        return last(sample(self.denoiser, x_0, inversion_times(self.denoiser.schedule, steps), up, cond))
 
     def guided(
         self,
@@ -171,16 +216,21 @@ class TextToImage:
             ValueError: if the latents are not finite, as after too much guidance.
         """
         require_finite("latents", latents)
-        return Pictures(((in_batches(self.vae.to_pictures, latents) + 1) * 127.5).round().to(torch.uint8))
+        return _as_pictures(in_batches(self.vae.to_pictures, latents))
 
     def noise(self, count: int, seed: int, row: int = 0) -> Tensor:
         """(count, 4, 16, 16): rows ``row``, row + 1 …; each depends on (seed, its number) alone, not on the rows beside it."""
         require_count("count", count)
+        return self._noise(self._generators(count, seed, row))
+
+    def _generators(self, count: int, seed: int, row: int) -> list[torch.Generator]:
         for name, value in (("seed", seed), ("row", row)):
             require_whole_number(name, value)
             require_between(name, value, 0, 2**63 - 1)
-        rows = [torch.randn(LATENT, generator=generator_for(seed, number)) for number in range(row, row + count)]
-        return torch.stack(rows).to(best_device())
+        return [generator_for(seed, number) for number in range(row, row + count)]
+
+    def _noise(self, generators: list[torch.Generator]) -> Tensor:
+        return torch.stack([torch.randn(LATENT, generator=each) for each in generators]).to(best_device())
 
     def _walk(
         self,
@@ -192,6 +242,7 @@ class TextToImage:
         negative: str | None,
         interval: tuple[float, float] | None,
         parallel: float,
+        edit: Edit,
     ) -> Walk:
         prompts = _listed(prompts)
         times = self.denoiser.schedule.times(self._number_of(steps))
@@ -200,10 +251,52 @@ class TextToImage:
             self._require_built_in(guidance, negative, interval, parallel)
         cond = self._read(prompts)  # (N, L, D)
         uncond = None if negative is None else self._read([negative])  # (1, L, D)
-        guided, noise = self.guided(guidance, uncond, interval, parallel), self.noise(len(cond), seed, row)
+        guided = self.guided(guidance, uncond, interval, parallel)
+        generators = self._generators(len(cond), seed, row)
+        noise = self._noise(generators) if edit.start is None else _start(edit, len(cond))
+        if edit.picture is None:
+            edit.require_picture()
+            walk = Walk(sample(guided, noise, times, cond=cond), self.decode)
+        else:
+            times = edit.times(times)
+            walk = self._edited(guided, noise, times, cond, generators, edit)
         if self.distilled is None:
             self._warn_of_ignored(prompts, GUIDANCE if guidance is None else guidance, times, negative, interval)
-        return Walk(sample(guided, noise, times, cond=cond), self.decode)
+        return walk
+
+    def _edited(
+        self,
+        guided: Denoiser,
+        noise: Tensor,
+        times: list[float],
+        cond: Tensor,
+        generators: list[torch.Generator],
+        edit: Edit,
+    ) -> Walk:
+        """From a noised picture: all of it drawn on, or its hole alone."""
+        given = pictures_from(edit.picture)  # (N or 1, 3, 64, 64)
+        x_0 = self._latents_of(given, len(cond))
+        x = add_noise(self.denoiser.schedule, x_0, times[0], noise)
+        if edit.mask is None:
+            return Walk(sample(guided, x, times, cond=cond), self.decode)
+        hole = holes_from(edit.mask, edit.picture)  # (N or 1, 1, 64, 64)
+        # A number of the latent stands for 4×4 pixels: it is drawn if one of them is.
+        hole_in_latent = F.max_pool2d(hole.float(), SIDE // LATENT[-1]).bool().to(x.device)  # (N or 1, 1, 16, 16)
+        rule = partial(repaint_step, known=x_0, hole=hole_in_latent)
+        walk = sample(guided, x, repaint_times(times, JUMP, RESAMPLINGS), rule, cond, generators)
+
+        def pasted(latents: Tensor) -> Pictures:
+            require_finite("latents", latents)
+            return _as_pictures(torch.where(hole, in_batches(self.vae.to_pictures, latents), given))
+
+        return Walk(walk, pasted)
+
+    def _latents_of(self, given: Tensor, count: int) -> Tensor:
+        """(count, 4, 16, 16): of one picture for all rows, or of one for each, (1 or count, 3, 64, 64)."""
+        if len(given) not in (1, count):
+            raise ValueError(f"picture must be one, or one for each of the {count} prompts, but got {len(given)}.")
+        latents = in_batches(self.vae.to_latents, given.to(best_device()))
+        return latents.to(best_device()).expand(count, -1, -1, -1)
 
     def _number_of(self, steps: int | None) -> int:
         if self.distilled is None:
@@ -261,13 +354,13 @@ class TextToImage:
         elif guidance == 0 and any(prompts) and guided_steps == len(times) - 1:
             _warn("prompts have no effect at guidance=0: use a guidance of 1 or more.", IgnoredText, deeper=1)
 
-    def _read(self, texts: Sequence[str]) -> Tensor:
+    def _read(self, texts: Sequence[str], deeper: int = 1) -> Tensor:
         with torch.no_grad():
             words = self.encoder.encode(texts)
         for text in texts:
             for word, like in self.encoder.unknown(text).items():
                 hint = f"; known words like it: {', '.join(like)}" if like else ""
-                _warn(f"{word[:40]!r} is not in the text encoder's vocabulary{hint}.", UnknownWord, deeper=1)
+                _warn(f"{word[:40]!r} is not in the text encoder's vocabulary{hint}.", UnknownWord, deeper)
         return words
 
 
@@ -282,3 +375,14 @@ def _listed(prompts: str | Sequence[str]) -> list[str]:
 def _warn(text: str, kind: type[UserWarning], deeper: int = 0) -> None:
     """Warn, pointing to the line that called the pipeline: it stands above ``_walk`` and ``__call__`` or ``watch``."""
     warnings.warn(text, kind, stacklevel=4 + deeper)
+
+
+def _as_pictures(pictures: Tensor) -> Pictures:
+    """(N, 3, 64, 64) in [-1, 1]."""
+    return Pictures(((pictures + 1) * 127.5).round().to(torch.uint8))
+
+
+def _start(edit: Edit, count: int) -> Tensor:
+    require_finite("start", edit.start)
+    require_axes("start", edit.start, count, *LATENT)
+    return edit.start.to(best_device())
