@@ -33,10 +33,10 @@ from torch.nn.functional import relu, softplus
 from course_lib.support.arguments import (
     require_finite,
     require_generator,
+    require_kind,
     require_number,
     require_rows,
     require_same_shape,
-    require_tensor,
 )
 from course_lib.training import TrainState, TrainStep, train, uninterrupted
 
@@ -92,8 +92,10 @@ def gradient_penalty(D: nn.Module, x: Tensor, labels: Tensor | None = None) -> T
     x = x.detach().requires_grad_()
     with torch.enable_grad():  # also where nobody is training: a slope is a gradient
         total = _scores(D, x, labels).sum()
+    if not total.requires_grad:
+        raise ValueError("D must look at x: its scores do not depend on it, so they have no slope.")
     # The total's gradient holds each row's own, since no score depends on another row.
-    (slope,) = torch.autograd.grad(total, x, create_graph=True)  # (B, …)
+    (slope,) = torch.autograd.grad(total, x, create_graph=True, materialize_grads=True)  # (B, …)
     return slope.square().flatten(1).sum(dim=1).mean()
 
 
@@ -122,8 +124,11 @@ def discriminator_loss(
     """
     require_finite("x", x)
     require_rows("x", x)
+    _require_game(game)
     require_number("gamma", gamma, 0, math.inf)
     require_number("penalised", penalised, 0, 1)
+    if not penalised:
+        raise ValueError("penalised must be above 0: to leave the penalty away, choose gamma=0.")
     with torch.no_grad():
         drawn = _draw(G, x, labels, generator)  # (B, …)
     twice = None if labels is None else torch.cat([labels, labels])
@@ -148,6 +153,7 @@ def generator_loss(
     """What G has to learn on a batch, shape (); D only judges, and gets no gradient. Arguments as ``discriminator_loss``'s."""
     require_finite("x", x)
     require_rows("x", x)
+    _require_game(game)
     drawn = _draw(G, x, labels, generator)  # (B, …)
     with torch.no_grad():
         real_scores = _scores(D, x, labels)  # (B,)
@@ -176,6 +182,16 @@ def train_in_turns(
         steps, learning_rate: as in ``train``, for both.
         game, gamma, penalised: as in ``discriminator_loss``.
     """
+    for name, state in (("discriminator", discriminator), ("generator", generator)):
+        if not isinstance(state, TrainState):
+            raise TypeError(
+                f"{name} must be a TrainState, such as TrainState(D, seed=1), but got {type(state).__name__}."
+            )
+    if discriminator.seed == generator.seed:
+        raise ValueError(
+            f"discriminator and generator must have different seeds, but both have {generator.seed}: "
+            "they would see the same batches."
+        )
     if discriminator.step != generator.step:
         raise ValueError(
             "discriminator and generator must have taken as many steps as each other, "
@@ -183,10 +199,10 @@ def train_in_turns(
         )
 
     def of_discriminator(D: nn.Module, batch: tuple, rng: torch.Generator) -> Tensor:
-        return discriminator_loss(D, generator.net, *batch, rng, game, gamma, penalised)
+        return discriminator_loss(D, generator.net, *_pair(batch), rng, game, gamma, penalised)
 
     def of_generator(G: nn.Module, batch: tuple, rng: torch.Generator) -> Tensor:
-        return generator_loss(G, discriminator.net, *batch, rng, game)
+        return generator_loss(G, discriminator.net, *_pair(batch), rng, game)
 
     pairs = zip(
         train(discriminator, batches, of_discriminator, steps, learning_rate),
@@ -201,6 +217,17 @@ def train_in_turns(
         yield pair
 
 
+def _pair(batch: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
+    if not isinstance(batch, tuple) or len(batch) != 2:
+        raise TypeError("batches must give pictures and their labels, (x, labels), with None for no labels.")
+    return batch
+
+
+def _require_game(game: Game) -> None:
+    if not isinstance(game, Game):
+        raise TypeError(f"game must be RELATIVISTIC, NON_SATURATING, HINGE or another Game, but got {game!r:.60}.")
+
+
 def _draw(G: nn.Module, x: Tensor, labels: Tensor | None, generator: torch.Generator | None) -> Tensor:
     if not callable(G) or not hasattr(G, "latent"):
         raise TypeError(
@@ -208,9 +235,12 @@ def _draw(G: nn.Module, x: Tensor, labels: Tensor | None, generator: torch.Gener
             f"but got {type(G).__name__}."
         )
     require_generator("generator", generator)
+    weight = next(G.parameters(), x)
+    require_kind("x", x, weight)
     z = torch.randn(len(x), G.latent, generator=generator, dtype=x.dtype).to(x.device)  # (B, latent)
     drawn = G(z, labels)
     require_same_shape("what G draws", drawn, "x", x)
+    require_finite("what G draws", drawn)
     return drawn
 
 
@@ -218,7 +248,7 @@ def _scores(D: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
     if not isinstance(D, nn.Module):
         raise TypeError(f"D must be a torch.nn.Module, called as D(x, labels), but got {type(D).__name__}.")
     scores = D(x, labels)
-    require_tensor("what D answers", scores)
+    require_finite("what D answers", scores)
     if scores.shape != (len(x),):
         raise ValueError(f"D must answer with a score a picture, ({len(x)},), but got {tuple(scores.shape)}.")
     return scores

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from course_lib.support.arguments import (
     require_axes,
     require_batch,
-    require_between,
     require_finite,
     require_labels,
+    require_number,
     require_pictures,
     require_rows,
     require_same_shape,
@@ -42,7 +42,7 @@ def frechet_distance(features_1: Tensor, features_2: Tensor) -> float:
 def mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:
     """Of a set of features, (N, D) with N > 1: shapes (D,) and (D, D), float64, on the CPU."""
     features = _features("features", features)
-    return features.mean(dim=0), features.T.cov()
+    return features.mean(dim=0), features.T.cov().reshape(features.shape[1], -1)  # (1, 1), too
 
 
 def gaussian_frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov_2: Tensor) -> float:
@@ -55,6 +55,10 @@ def gaussian_frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov
     require_axes("cov_1", cov_1, len(mean_1), len(mean_1))
     require_same_shape("cov_2", cov_2, "cov_1", cov_1)
     mean_1, cov_1, mean_2, cov_2 = (each.detach().cpu().double() for each in gaussians.values())
+    for name, cov in (("cov_1", cov_1), ("cov_2", cov_2)):
+        smallest, largest = torch.linalg.eigvalsh(cov)[[0, -1]].tolist()
+        if not torch.allclose(cov, cov.T, rtol=1e-4, atol=1e-6 * abs(largest)) or smallest < -1e-4 * max(largest, 0):
+            raise ValueError(f"{name} must be a covariance, symmetric and without a negative eigenvalue.")
     # tr (S1 S2)^½ = tr (S1^½ S2 S1^½)^½, whose matrix is symmetric: two symmetric eigenproblems, no complex numbers.
     root_1 = _symmetric_root(cov_1)
     eigenvalues = torch.linalg.eigvalsh(root_1 @ cov_2 @ root_1).clamp(min=0)
@@ -81,14 +85,19 @@ def precision_and_recall(real: Tensor, drawn: Tensor, neighbours: int = 3) -> tu
     real, drawn = _features("real", real), _features("drawn", drawn)
     require_axes("drawn", drawn, "M", real.shape[1])
     require_whole_number("neighbours", neighbours)
-    require_between("neighbours", neighbours, 1, min(len(real), len(drawn)) - 1)
+    require_number("neighbours", neighbours, 1, min(len(real), len(drawn)) - 1)
     return _share_within(drawn, real, neighbours), _share_within(real, drawn, neighbours)
 
 
 def _share_within(points: Tensor, others: Tensor, neighbours: int) -> float:
     # Everyone is its own nearest, at distance 0: the k-th neighbour is the one after.
-    radius = torch.cdist(others, others).kthvalue(neighbours + 1, dim=1).values  # (M,)
-    return (torch.cdist(points, others) <= radius).any(dim=1).double().mean().item()
+    radius = _distances(others, others).kthvalue(neighbours + 1, dim=1).values  # (M,)
+    return (_distances(points, others) <= radius).any(dim=1).double().mean().item()
+
+
+def _distances(points: Tensor, others: Tensor) -> Tensor:
+    """(N, M). By way of a matrix product, as torch does it for many, two in one place would be a little apart."""
+    return torch.cdist(points, others, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def mean_pairwise_distance(features: Tensor) -> float:
@@ -111,7 +120,7 @@ def saturation(pictures: Tensor) -> float:
     """
     require_pictures("pictures", pictures)
     require_axes("pictures", pictures, "N", 3, "H", "W")
-    rgb = (pictures + 1) / 2
+    rgb = (pictures.clamp(-1, 1) + 1) / 2
     largest = rgb.amax(dim=1)  # (N, H, W)
     return ((largest - rgb.amin(dim=1)) / largest.clamp(min=1e-6)).mean().item()
 

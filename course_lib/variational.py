@@ -28,6 +28,8 @@ from course_lib.networks.vae import Posterior, kl_divergence
 from course_lib.networks.vector_vae import VectorVAE
 from course_lib.schedules import Schedule
 from course_lib.support.arguments import (
+    require_between,
+    require_finite,
     require_generator,
     require_number,
     require_pictures,
@@ -46,7 +48,9 @@ def gaussian_log_likelihood(x: Tensor, mean: Tensor, log_sigma: Tensor) -> Tenso
         x, mean: (B, …).
         log_sigma: one for all pixels, shape (), or one each, (B, …).
     """
-    require_tensor("x", x)
+    require_finite("x", x)
+    if x.ndim < 2:
+        raise ValueError(f"x must have shape (B, …), a row for each picture, but its shape is {tuple(x.shape)}.")
     require_same_shape("mean", mean, "x", x)
     require_tensor("log_sigma", log_sigma)
     if log_sigma.ndim:
@@ -67,7 +71,7 @@ def elbo(
         beta: weighs the divergence; only with 1 it is the bound (Higgins et al. 2017, *beta-VAE*, equation 4).
     """
     _require_vae(vae)
-    require_tensor("x", x)
+    require_pictures("x", x)
     require_number("beta", beta, 0, math.inf)
     posterior = vae.encode(x, labels)
     mean = vae.decode(posterior.draw(generator), labels)  # (B, channels, side, side)
@@ -118,6 +122,11 @@ def bits_of_diffusion(
     if not hasattr(denoiser, "schedule"):
         raise TypeError(f"denoiser must be a denoiser with a schedule, but got {type(denoiser).__name__}.")
     require_pictures("x_0", x_0)
+    require_between("x_0", x_0, -1, 1)  # whose shades are looked up
+    if x_0.ndim < 2 or x_0.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"x_0 must have shape (B, …) and dtype float32 or float64, but got {tuple(x_0.shape)} of {x_0.dtype}."
+        )
     schedule, size = denoiser.schedule, x_0[0].numel()
 
     signal, noise = schedule.signal_and_noise(schedule.T, x_0)
@@ -133,7 +142,9 @@ def bits_of_diffusion(
 
     t = 1 + draw_times(len(x_0), schedule.T - 1, generator)  # (B,), in 2…T
     x_t = add_noise(schedule, x_0, t, noise_like(x_0, generator))
-    error = (x_0 - denoiser(x_t, t, cond).x_0).square().flatten(1).sum(dim=1)  # (B,)
+    guess = denoiser(x_t, t, cond).x_0
+    require_finite("what the denoiser answers", guess)
+    error = (x_0 - guess).square().flatten(1).sum(dim=1)  # (B,)
     steps = 0.5 * (_snr(schedule, t - 1, x_0) - _snr(schedule, t, x_0)) * error * (schedule.T - 1)  # (B,)
     return (prior + picture + steps) / (size * math.log(2))
 

@@ -279,3 +279,48 @@ def test_a_generator_finds_the_mean_of_what_is_real(game):
         pass
     assert states[1].ema.shift.item() == pytest.approx(3, abs=0.4)
     assert abs(states[1].ema.scale.item()) == pytest.approx(1, abs=0.4)
+
+
+class Blind(nn.Module):
+    def forward(self, x, labels=None):
+        return torch.zeros(len(x))
+
+
+def states(*seeds):
+    return [TrainState(net, seed=seed) for net, seed in zip((Linear([2.0]), Affine(0.5, 1.0)), seeds, strict=True)]
+
+
+X = torch.randn(4, 1, generator=seeded(3))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: discriminator_loss(Linear([2.0]), Affine(0.5, 1.0), X, game="hinge"), "game must be RELATIVISTIC"),
+        (lambda: generator_loss(Affine(0.5, 1.0), Linear([2.0]), X, game=None), "game must be RELATIVISTIC"),
+        (lambda: discriminator_loss(Linear([2.0]), Affine(0.5, 1.0), X, penalised=0), "penalised must be above 0"),
+        (
+            lambda: discriminator_loss(Linear([2.0]), Affine(0.5, 1.0), X.double()),
+            "x must have the dtype of the network's",
+        ),
+        (
+            lambda: discriminator_loss(Linear([2.0]), Affine(float("nan"), 1.0), X, gamma=0),
+            "what G draws must be finite",
+        ),
+        (
+            lambda: discriminator_loss(Linear([float("nan")]), Affine(0.5, 1.0), X, gamma=0),
+            "what D answers must be finite",
+        ),
+        (lambda: gradient_penalty(Blind(), X), "D must look at x"),
+        (lambda: next(train_in_turns(*states(3, 3), lambda g: (X, None), 2)), "different seeds, but both have 3"),
+        (
+            lambda: next(train_in_turns(Linear([2.0]), Affine(0.5, 1.0), lambda g: (X, None), 2)),
+            "discriminator must be a T",
+        ),
+        (lambda: next(train_in_turns(*states(0, 1), lambda g: X, 2)), "batches must give pictures and their labels"),
+        (lambda: next(train_in_turns(*states(0, 1), lambda g: (X,), 2)), "batches must give pictures and their labels"),
+    ],
+)
+def test_bad_input_gets_one_clear_sentence(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()

@@ -122,6 +122,16 @@ def test_the_average_of_a_generator_carries_its_buffers_too():
     assert state.ema.layers[1].running_mean.abs().max() > 0.1
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_labels_may_be_whole_numbers_of_any_size(dtype):
+    G, D, vae = awake(Generator(width=8)), awake(Discriminator(width=8)), awake(VectorVAE(width=8))
+    z, labels = torch.randn(3, 32), torch.tensor([0, 4, 9])
+    x = G(z, labels)
+    assert torch.equal(G(z, labels.to(dtype)), x)
+    assert torch.equal(D(x, labels.to(dtype)), D(x, labels))
+    assert torch.equal(vae.encode(x, labels.to(dtype)).mean, vae.encode(x, labels).mean)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -137,6 +147,11 @@ def test_the_average_of_a_generator_carries_its_buffers_too():
         (lambda: Discriminator()(torch.zeros(2, 1, 28, 28), torch.tensor([0, -1])), "labels must lie between 0 and 9"),
         (lambda: VectorVAE().encode(torch.zeros(2, 1, 28, 28), torch.tensor([0])), r"labels must have shape \(2,\)"),
         (lambda: Generator(side=30), "side must divide by 4"),
+        (lambda: Generator(latent=0), "latent must be at least 1"),
+        (lambda: Generator(width=2.5), "width must be a whole number"),
+        (lambda: Discriminator(classes=0), "classes must be at least 1"),
+        (lambda: Discriminator(channels="1"), "channels must be a whole number"),
+        (lambda: VectorVAE(latent=-1), "latent must be at least 1"),
     ],
 )
 def test_bad_input_gets_one_clear_sentence(call, message):

@@ -199,3 +199,28 @@ def test_the_largest_jump_of_known_paths():
         largest_jump(torch.ones(4, 2))
     with pytest.raises(ValueError, match="two steps or more"):
         largest_jump(torch.tensor([[0.0], [1.0]]))
+
+
+def test_equal_features_lie_in_each_others_balls_however_many_there_are():
+    for seed in range(20):
+        one = torch.randn(1, 64, generator=torch.Generator().manual_seed(seed))
+        assert precision_and_recall(one.repeat(24, 1), one.repeat(48, 1)) == (1.0, 1.0)
+
+
+def test_saturation_stays_within_its_range_where_a_network_overshoots():
+    dark = torch.tensor([-1.01, -1.02, -1.02]).reshape(1, 3, 1, 1)
+    assert saturation(dark) == 0
+    assert 0 <= saturation(-1 + 0.02 * torch.randn(2, 3, 8, 8)) <= 1
+
+
+def test_one_feature_is_a_set_of_features_too():
+    few, others = torch.tensor([[0.0], [2.0]]), torch.tensor([[3.0], [5.0]])
+    assert frechet_distance(few, others) == pytest.approx(9)
+
+
+def test_a_covariance_that_is_none_is_refused():
+    mean, one = torch.zeros(2), torch.eye(2)
+    for wrong in (-one, torch.tensor([[1.0, 0.5], [0.0, 1.0]])):
+        with pytest.raises(ValueError, match="cov_2 must be a covariance"):
+            gaussian_frechet_distance(mean, one, mean, wrong)
+    assert gaussian_frechet_distance(mean, 0 * one, mean, one) == pytest.approx(2)

@@ -156,3 +156,34 @@ def test_rows_get_their_condition_and_times_are_spread():
     ((t, cond),) = asked
     assert sorted(t.tolist()) == list(range(2, 51))  # every time of the sum once
     assert cond.tolist() == list(range(49))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: bits_of_diffusion(GaussianDenoiser(0.0, 1.0, NoiseSchedule.cosine()), 1.5 * torch.ones(2, 3)),
+            "x_0 must lie",
+        ),
+        (
+            lambda: bits_of_diffusion(GaussianDenoiser(0.0, 1.0, NoiseSchedule.cosine()), torch.ones(3)),
+            r"shape \(B, …\)",
+        ),
+        (
+            lambda: bits_of_diffusion(GaussianDenoiser(0.0, 1.0, NoiseSchedule.cosine()), torch.ones(2, 3).half()),
+            "float32 or",
+        ),
+        (
+            lambda: gaussian_log_likelihood(torch.zeros(3), torch.zeros(3), torch.zeros(())),
+            r"x must have shape \(B, …\)",
+        ),
+        (
+            lambda: gaussian_log_likelihood(torch.full((1, 2), torch.nan), torch.zeros(1, 2), torch.zeros(())),
+            "x must be finite",
+        ),
+        (lambda: elbo(VectorVAE(width=8, side=8), torch.full((1, 1, 8, 8), 255.0), torch.tensor([0])), "x must lie in"),
+    ],
+)
+def test_odd_pictures_are_refused(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()

@@ -67,7 +67,7 @@ class Generator(nn.Module):
         leak: float = 0.01,
     ) -> None:
         super().__init__()
-        _require_side(side)
+        require_sizes(side, channels=channels, classes=classes, latent=latent, width=width)
         require_number("leak", leak, 0, 1)
         self.latent, self.classes, self.smallest, self.leak = latent, classes, side // 4, leak
         wide = 2 * width
@@ -82,9 +82,7 @@ class Generator(nn.Module):
         """Noise from N(0, I), (B, latent), and labels, (B,) int64 in 0…classes - 1, to (B, channels, side, side)."""
         require_axes("z", z, "B", self.latent)
         require_kind("z", z, self.start.weight)
-        require_batch("labels", labels, len(z))
-        require_labels("labels", labels, self.classes)
-        h = self.start(torch.cat([z, self.embed_label(labels)], dim=1))  # (B, wide · side² / 16)
+        h = self.start(torch.cat([z, of_labels(self.embed_label, labels, len(z))], dim=1))  # (B, wide · side² / 16)
         h = self.low(h.unflatten(1, (-1, self.smallest, self.smallest)))  # (B, wide, side / 4, side / 4)
         h = F.interpolate(self.grow(F.leaky_relu(h, SLOPE)), scale_factor=2, mode="bilinear")
         h = self.high(h)  # (B, width, side / 2, side / 2)
@@ -102,7 +100,7 @@ class Trunk(nn.Module):
 
     def __init__(self, channels: int = 1, side: int = 28, width: int = 48) -> None:
         super().__init__()
-        _require_side(side)
+        require_sizes(side, channels=channels, width=width)
         wide = 2 * width
         self.side, self.features = side, 2 * wide
         self.stem = nn.Conv2d(channels * PATCH**2, width, 3, padding=1)
@@ -134,6 +132,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, channels: int = 1, classes: int = 10, side: int = 28, width: int = 48) -> None:
         super().__init__()
+        require_sizes(side, classes=classes)
         self.trunk = Trunk(channels, side, width)
         self.score = nn.Linear(self.trunk.features, 1)
         self.embed_label = nn.Embedding(classes, self.trunk.features)
@@ -142,12 +141,20 @@ class Discriminator(nn.Module):
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         """Pictures, (B, channels, side, side) in [-1, 1], and labels, (B,) int64 in 0…classes - 1, to (B,)."""
         features = self.trunk(x)  # (B, features)
-        require_batch("labels", labels, len(x))
-        require_labels("labels", labels, len(self.embed_label.weight))
-        return self.score(features).squeeze(1) + (self.embed_label(labels) * features).sum(dim=1)  # (B,)
+        of_label = of_labels(self.embed_label, labels, len(x))  # (B, features)
+        return self.score(features).squeeze(1) + (of_label * features).sum(dim=1)  # (B,)
 
 
-def _require_side(side: int) -> None:
-    require_count("side", side)
+def of_labels(embed_label: nn.Embedding, labels: Tensor, rows: int) -> Tensor:
+    """What stands for each row's label, (rows, D); whole numbers of any size, in 0…classes - 1, are labels."""
+    require_batch("labels", labels, rows)
+    require_labels("labels", labels, embed_label.num_embeddings)
+    return embed_label(labels.long())
+
+
+def require_sizes(side: int, **sizes: int) -> None:
+    """Refuse a side that cannot be halved twice, and any size, by its name, that is no whole number of at least 1."""
+    for name, size in {"side": side, **sizes}.items():
+        require_count(name, size)
     if side % 4:
         raise ValueError(f"side must divide by 4, to be halved twice, but got {side}.")

@@ -13,9 +13,8 @@ with Calibrated Decoders*, section 3 (one learned deviation for all pixels).
 import torch
 from torch import Tensor, nn
 
-from course_lib.networks.gan import Generator, Trunk
+from course_lib.networks.gan import Generator, Trunk, of_labels, require_sizes
 from course_lib.networks.vae import Posterior
-from course_lib.support.arguments import require_batch, require_labels
 
 
 class VectorVAE(nn.Module):
@@ -35,6 +34,7 @@ class VectorVAE(nn.Module):
         leak: float = 0.01,
     ) -> None:
         super().__init__()
+        require_sizes(side, classes=classes, latent=latent)
         self.trunk = Trunk(channels, side, width)
         self.embed_label = nn.Embedding(classes, self.trunk.features)
         self.to_posterior = nn.Linear(self.trunk.features, 2 * latent)
@@ -44,9 +44,8 @@ class VectorVAE(nn.Module):
     def encode(self, x: Tensor, labels: Tensor) -> Posterior:
         """Pictures, (B, channels, side, side) in [-1, 1], and labels, (B,) int64, to Gaussians over vectors, (B, latent)."""
         features = self.trunk(x)  # (B, features)
-        require_batch("labels", labels, len(x))
-        require_labels("labels", labels, len(self.embed_label.weight))
-        mean, log_var = self.to_posterior(features + self.embed_label(labels)).chunk(2, dim=1)
+        of_label = of_labels(self.embed_label, labels, len(x))  # (B, features)
+        mean, log_var = self.to_posterior(features + of_label).chunk(2, dim=1)
         return Posterior(mean, log_var.clamp(-20, 10))  # beyond, exp would leave float32's comfortable range
 
     def decode(self, z: Tensor, labels: Tensor) -> Tensor:

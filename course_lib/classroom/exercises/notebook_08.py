@@ -14,7 +14,7 @@ from course_lib import adversarial, metrics, training, variational
 from course_lib.classroom.chance import seeded
 from course_lib.classroom.exercise import BugHunt, Exercise, Trial, joined
 from course_lib.classroom.guarding import WrongAnswerError
-from course_lib.networks.vae import Posterior
+from course_lib.networks.vae import Posterior, kl_divergence
 
 # --- 08.1 the bound ---------------------------------------------------------------------------------------------------
 
@@ -188,6 +188,13 @@ def bound_without_half_the_divergence(vae, x, eps):
     return _nats(vae, x, _z(posterior, eps)).sum(dim=1) - 2 * _divergences(posterior).sum(dim=1)
 
 
+def bound_with_mean_and_log_var_swapped(vae, x, eps):
+    """The encoder's two answers are swapped: mean, log_var = vae.encode(x)."""
+    log_var, mean = vae.encode(x)
+    posterior = Posterior(mean, log_var)
+    return _nats(vae, x, _z(posterior, eps)).sum(dim=1) - _divergences(posterior).sum(dim=1)
+
+
 def bound_as_a_loss(vae, x, eps):
     """This is the loss, which falls. The bound has the other sign: it is raised."""
     posterior = vae.encode(x)
@@ -241,8 +248,40 @@ class _SmallVAE(nn.Module):
         return (z @ self.to_x).tanh().unflatten(1, self.shape)
 
 
+def _gradients(result: Tensor, on: list[Tensor]) -> list[Tensor]:
+    """Of a result on some tensors; 0 where there is none."""
+    found = [None] * len(on)
+    if result.requires_grad:
+        try:
+            found = torch.autograd.grad(result, on, retain_graph=True, allow_unused=True)
+        except RuntimeError as error:
+            in_place = "inplace" in str(error)
+            raise WrongAnswerError(
+                "What comes back has no gradient: a tensor that it was computed from was changed in place, by +=, mul_ or the "
+                "like. Make a new one instead."
+                if in_place
+                else f"What comes back cannot be differentiated: {str(error).splitlines()[0][:120]}"
+            ) from None
+    return [torch.zeros_like(tensor) if by is None else by for by, tensor in zip(found, on, strict=True)]
+
+
+def _with_gradients(net: nn.Module) -> nn.Module:
+    """A network whose weights hold a gradient already, as in the middle of a training."""
+    for weight in net.parameters():
+        weight.grad = torch.ones_like(weight)
+    return net
+
+
+def _require_gradients_left(net: nn.Module) -> None:
+    if not all(weight.grad is not None and (weight.grad == 1).all() for weight in net.parameters()):
+        raise WrongAnswerError(
+            "Your function changes the gradients in the network's weights: backward() adds to them and zero_grad() wipes them "
+            "out, and both are the training's work. torch.autograd.grad returns a gradient, and puts none anywhere."
+        )
+
+
 def _bounds(elbo, shape, latent, log_sigma, rows=5) -> tuple[Tensor, _SmallVAE]:
-    vae, generator = _SmallVAE(shape, latent, log_sigma, 81), seeded(82)
+    vae, generator = _with_gradients(_SmallVAE(shape, latent, log_sigma, 81)), seeded(82)
     x, eps = torch.randn(rows, *shape, generator=generator), torch.randn(rows, latent, generator=generator)
     return elbo(vae, x, eps), vae
 
@@ -250,13 +289,8 @@ def _bounds(elbo, shape, latent, log_sigma, rows=5) -> tuple[Tensor, _SmallVAE]:
 def _gradients_of_bounds(elbo, *names) -> Tensor:
     """Of the bounds' sum, on some of the weights; 0 where there is none."""
     bounds, vae = _bounds(elbo, (1, 3, 4), 3, -0.4)
-    if any(weight.grad is not None for weight in vae.parameters()):
-        raise WrongAnswerError("Your function calls backward(), which is the training's work: only return the bounds.")
-    weights = [getattr(vae, name) for name in names]
-    found = [None] * len(weights)
-    if bounds.requires_grad:
-        found = torch.autograd.grad(bounds.sum(), weights, allow_unused=True)
-    return joined(torch.zeros_like(weight) if by is None else by for by, weight in zip(found, weights, strict=True))
+    _require_gradients_left(vae)
+    return joined(_gradients(bounds.sum(), [getattr(vae, name) for name in names]))
 
 
 BOUND = Exercise(
@@ -323,13 +357,14 @@ BOUND = Exercise(
         bound_with_divergence_added,
         bound_without_divergence,
         bound_without_half_the_divergence,
+        bound_with_mean_and_log_var_swapped,
         bound_as_a_loss,
         bound_stopped_at_z,
         bound_stopped_at_the_divergence,
         bound_without_gradients,
         bound_with_a_fixed_sigma,
     ),
-    forbidden=(variational.elbo, variational.gaussian_log_likelihood),
+    forbidden=(variational.elbo, variational.gaussian_log_likelihood, kl_divergence),
 )
 
 # --- 08.2 the losses of a GAN -----------------------------------------------------------------------------------------
@@ -473,6 +508,9 @@ def _scores(seed: int, rows: int = 6, scale: float = 2.0) -> tuple[Tensor, Tenso
     return tuple(scale * torch.randn(2, rows, generator=seeded(seed)))
 
 
+_NEAR = torch.tensor([[6.0, -4.0, 9.0, 0.0], [-1.0, 7.0, 1.0, 12.0]])
+"""Scores 7 to 12 apart, where a softplus that gives up too early is seen."""
+
 _FAR = 200 * torch.tensor([[1.0, -1.0, 1.0, 0.0], [-1.0, 1.0, 0.99, 1.0]])
 """Scores of real and of drawn pictures, up to 400 apart, and none alike: there max and abs have no gradient."""
 
@@ -485,10 +523,7 @@ def _slopes(losses, real, drawn) -> Tensor:
         raise WrongAnswerError("Your function calls backward(), which is the training's work: only return the losses.")
     found = []
     for loss, scores in ((loss_D, (real, drawn)), (loss_G, (drawn,))):
-        slopes = [None] * len(scores)
-        if loss.requires_grad:
-            slopes = torch.autograd.grad(loss, scores, retain_graph=True, allow_unused=True)
-        found += [torch.zeros_like(drawn) if slope is None else slope for slope in slopes]
+        found += _gradients(loss, list(scores))
     return joined(found)
 
 
@@ -512,6 +547,11 @@ LOSSES = Exercise(
         Trial(
             lambda losses: joined([*_both(losses, *_scores(84, 1)), *_both(losses, *_scores(85, 40, 0.5))]),
             "It comes out right for six pairs, but not for one pair or for forty.",
+        ),
+        Trial(
+            lambda losses: joined(_both(losses, *_NEAR)),
+            "It comes out right for small scores, but not where they are 7 to 12 apart.",
+            tolerance=1e-6,
         ),
         Trial(
             lambda losses: joined(_both(losses, *_FAR)),
@@ -646,6 +686,13 @@ def steepness_of_the_loss(D, x):
     return _slope(D, x, lambda scores: F.softplus(-scores).sum()).square().sum(dim=1).mean()
 
 
+def steepness_by_way_of_a_root(D, x):
+    """It comes out right, but by way of lengths, whose root has no gradient where a slope is 0: there D's weights would become
+    nan. Add up the squares, and take no root of them.
+    """
+    return _slope(D, x).square().sum(dim=1).sqrt().square().mean()
+
+
 class _Judge(nn.Module):
     """A score with a slope and, unless it is flat, a curvature: a row of x, of any shape, by itself."""
 
@@ -663,23 +710,30 @@ class _Judge(nn.Module):
 def _steep(steepness, *shape, curvature=1.0, seed=87) -> tuple[Tensor, _Judge, Tensor]:
     D = _Judge(math.prod(shape[1:]), curvature, seed)
     x = torch.randn(shape, generator=seeded(88))
-    return steepness(D, x), D, x
+    return steepness(_with_gradients(D), x), D, x
 
 
 def _learned(steepness) -> Tensor:
     """The gradient of the steepness on D's weights; 0 for none."""
     found, D, _ = _steep(steepness, 4, 1, 2, 3, curvature=0.4)
-    weights, slopes = list(D.parameters()), [None, None]
-    if found.requires_grad:
-        try:
-            slopes = torch.autograd.grad(found, weights, allow_unused=True)
-        except RuntimeError as error:
-            raise WrongAnswerError(
-                f"What comes back cannot be differentiated: {str(error).splitlines()[0][:120]}"
-            ) from None
-    return joined(
-        torch.zeros_like(weight) if slope is None else slope for slope, weight in zip(slopes, weights, strict=True)
-    )
+    return joined(_gradients(found, list(D.parameters())))
+
+
+class _FlatBelow(nn.Module):
+    """A score that is flat for rows of small numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(1 + torch.rand(3, generator=seeded(89)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x @ self.slope - 1)
+
+
+def _learned_where_flat(steepness) -> Tensor:
+    D = _FlatBelow()
+    slopes = _gradients(steepness(D, torch.tensor([[0.0, 0.1, 0.0], [1.0, 2.0, 1.0]])), list(D.parameters()))
+    return joined(slopes).nan_to_num(nan=-1.0)
 
 
 def _left_alone(steepness) -> Tensor:
@@ -689,11 +743,7 @@ def _left_alone(steepness) -> Tensor:
             "Your function switches gradients on in the x that it is handed, and there they stay on: "
             "x.detach().requires_grad_() is a tensor of your own, with the same numbers."
         )
-    if any(weight.grad is not None for weight in D.parameters()):
-        raise WrongAnswerError(
-            "Your function leaves gradients in D's weights, to which those of the loss would be added: backward() does "
-            "that. torch.autograd.grad gives you the gradient on x, and puts none anywhere."
-        )
+    _require_gradients_left(D)
     return found
 
 
@@ -733,6 +783,11 @@ R1 = Exercise(
             "It comes out right, but its gradient on D's weights does not: D has to learn from it.",
             tolerance=1e-3,
         ),
+        Trial(
+            _learned_where_flat,
+            "D learns from it, but not where a row's slope is 0: nothing may be divided there.",
+            tolerance=1e-4,
+        ),
         Trial(_left_alone, "It comes out right once, but not again.", tolerance=1e-4),
     ),
     mistakes=(
@@ -751,6 +806,7 @@ R1 = Exercise(
         steepness_halved,
         steepness_of_probabilities,
         steepness_of_the_loss,
+        steepness_by_way_of_a_root,
     ),
     forbidden=(adversarial.gradient_penalty,),
 )
@@ -1112,6 +1168,13 @@ def circle_for_each_channel(a, b, share):
     return _turned(a, b, share, torch.arccos(cosine))
 
 
+def _nearly_parallel(great_circle) -> Tensor:
+    """Halfway between latents a few degrees apart, and between some nearly opposite ones."""
+    generator = seeded(84)
+    a, other = torch.randn(2, 7, generator=generator, dtype=torch.float64)
+    return torch.stack([great_circle(a, sign * a + 0.2 * other, 0.3) for sign in (1, -1)])
+
+
 def _ways(great_circle, shape, shares=(0.25, 0.5, 0.9), lengths=(1.0, 1.0), dtype=torch.float32) -> Tensor:
     """A stop between two latents for each share."""
     generator, stops = seeded(83), []
@@ -1154,6 +1217,11 @@ GREAT_CIRCLE = Exercise(
             lambda great_circle: _ways(great_circle, (3, 4, 5)),
             "It comes out right for vectors, (D,), but not for latents that are pictures, (C, H, W).",
             tolerance=1e-4,
+        ),
+        Trial(
+            _nearly_parallel,
+            "It comes out right for latents at a wide angle, but not for nearly parallel or nearly opposite ones.",
+            tolerance=1e-6,
         ),
         Trial(
             lambda great_circle: _ways(great_circle, (6,), dtype=torch.float64),
@@ -1199,6 +1267,7 @@ def discriminator_step(D, G, optimizer, x, z):
 
 
 def step_with_detached_pictures(D, G, optimizer, x, z):
+    """What G draws is detached only afterwards, so its own output may well ask for gradients: look at G's weights."""
     drawn = G(z).detach()
     loss = F.softplus(D(drawn) - D(x)).mean()
     optimizer.zero_grad()
@@ -1261,7 +1330,7 @@ def update_average(ema, net, decay):
 
 
 def update_with_buffers_copied(ema, net, decay):
-    """Weights are averaged. Running statistics are averages already, and are copied as they are."""
+    """Weights are averaged, with some rounding. Running statistics are averages already, and are copied as they are."""
     with torch.no_grad():
         for average, current in zip(ema.parameters(), net.parameters(), strict=True):
             average.mul_(decay).add_(current, alpha=1 - decay)
@@ -1270,7 +1339,7 @@ def update_with_buffers_copied(ema, net, decay):
 
 
 def update_by_names(ema, net, decay):
-    """Weights are averaged. Running statistics are averages already, and are copied as they are."""
+    """Weights are averaged, with some rounding. Running statistics are averages already, and are copied as they are."""
     weights, buffers = dict(net.named_parameters()), dict(net.named_buffers())
     with torch.no_grad():
         for name, kept in ema.named_buffers():
