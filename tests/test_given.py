@@ -142,6 +142,14 @@ def test_a_mask_goes_through_what_its_picture_goes_through():
     assert torch.equal(own, torch.from_numpy(square() > 0))
 
 
+def test_a_thin_line_is_not_lost():
+    thin = np.zeros((1000, 1000), dtype=bool)
+    thin[500, :] = True
+    hole = holes_from(thin, halves(1000, 1000))[0, 0]
+    assert hole.any(dim=0).all()
+    assert hole.sum() == 64
+
+
 def test_one_mask_serves_all_pictures_or_each_has_its_own():
     pictures = [halves(), halves()]
     assert holes_from(square(), pictures).shape == (2, 1, 64, 64)
@@ -169,6 +177,8 @@ def test_one_mask_serves_all_pictures_or_each_has_its_own():
         (lambda: holes_from(np.arange(4096, dtype=np.uint8).reshape(64, 64), halves()), "mask must have two values"),
         (lambda: holes_from(np.zeros((64, 64), dtype=bool), halves()), "all of it is black"),
         (lambda: holes_from(np.ones((64, 64), dtype=bool), halves()), "all of it is white"),
+        (lambda: holes_from(np.arange(300)[None].repeat(100, 0) < 40, halves(300, 100)), "nothing of it is marked"),
+        (lambda: holes_from(np.arange(300)[None].repeat(100, 0) > 40, halves(300, 100)), "all of it is marked"),
         (lambda: holes_from([square(), square()], halves()), "mask must be one, or one for each of the 1 pictures"),
         (lambda: holes_from(None, halves()), "mask must be an image of Pillow's"),
     ],

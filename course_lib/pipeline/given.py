@@ -99,8 +99,15 @@ def _hole(mask: Image.Image, size: tuple[int, int]) -> Tensor:  # (1, 64, 64) bo
             "mask must mark a hole and leave something: white is to be drawn, black stays, but all of it is "
             f"{'white' if different[0] else 'black'}."
         )
-    hole = ImageOps.fit(Image.fromarray(values == different[1]), (SIDE, SIDE), Image.Resampling.NEAREST)
-    return torch.from_numpy(np.array(hole))[None]
+    marked = Image.fromarray(np.where(values == different[1], 255, 0).astype(np.uint8))
+    # A pixel of the small picture is drawn if any part of it is marked: so no thin line is lost.
+    hole = np.array(ImageOps.fit(marked, (SIDE, SIDE), Image.Resampling.BOX)) > 0
+    if not hole.any() or hole.all():
+        raise ValueError(
+            f"mask must mark a hole and leave something of the picture's middle square, which becomes {SIDE}×{SIDE}: "
+            f"here {'all' if hole.any() else 'nothing'} of it is marked."
+        )
+    return torch.from_numpy(hole)[None]
 
 
 def _each_of(name: str, given: "Given | Sequence[Given]") -> list[Given]:
