@@ -434,7 +434,7 @@ def bound_that_sets_sigma(vae, x, eps):
     return nats.sum(1) - kl.sum(1)
 
 
-@wrong("08.1", "calls backward(), which is the training's work")
+@wrong("08.1", "changes the gradients in the network's weights")
 def bound_that_trains(vae, x, eps):
     nats, kl = parts(vae, x, eps)
     bound = nats.sum(1) - kl.sum(1)
@@ -981,7 +981,7 @@ def steepness_of_x_itself(D, x):
     return slope.square().flatten(1).sum(1).mean()
 
 
-@wrong("08.3", "leaves gradients in D's weights")
+@wrong("08.3", "changes the gradients in the network's weights")
 def steepness_by_backward(D, x):
     x = x.detach().requires_grad_()
     with warnings.catch_warnings():
