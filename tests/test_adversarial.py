@@ -93,6 +93,7 @@ def test_losses_of_known_scores():
     assert NON_SATURATING.discriminator(real, drawn).item() == pytest.approx(soft(math.exp(-2)) + soft(math.exp(-0.5)))
     assert NON_SATURATING.generator(real, drawn).item() == pytest.approx(soft(math.exp(0.5)))
     assert HINGE.discriminator(real, drawn).item() == 0.5
+    assert HINGE.discriminator(torch.tensor([0.75]), torch.tensor([-1.0])).item() == 0.25  # each margin is 1
     assert HINGE.generator(real, drawn).item() == 0.5
 
 
