@@ -21,6 +21,9 @@ from course_lib.support.arguments import require_finite
 Given = Image.Image | str | os.PathLike | np.ndarray | Tensor
 """One picture, or one mask."""
 
+Several = Given | Sequence[Given]
+"""One, or one for each prompt."""
+
 STRENGTH = 0.6  # of a picture that is changed as a whole
 WANTED = "an image of Pillow's, a path, an array (H, W, 3) of uint8 or of floats in 0…1, or a tensor (3, H, W)"
 
@@ -28,8 +31,8 @@ WANTED = "an image of Pillow's, a path, an array (H, W, 3) of uint8 or of floats
 class Edit(NamedTuple):
     """What the pipeline is handed beside the prompt: see ``TextToImage``'s call."""
 
-    picture: "Given | Sequence[Given] | None" = None
-    mask: "Given | Sequence[Given] | None" = None
+    picture: Several | None = None
+    mask: Several | None = None
     strength: float | None = None
     start: Tensor | None = None
 
@@ -46,7 +49,7 @@ class Edit(NamedTuple):
         return last_share(times, (STRENGTH if self.mask is None else 1) if self.strength is None else self.strength)
 
 
-def pictures_from(picture: "Given | Sequence[Given]") -> Tensor:
+def pictures_from(picture: Several) -> Tensor:
     """One picture, or several: (N, 3, 64, 64) in [-1, 1].
 
     Tensors hold uint8 in 0…255, or floats in [-1, 1], as everywhere in this course; arrays floats in 0…1, as matplotlib.
@@ -55,11 +58,13 @@ def pictures_from(picture: "Given | Sequence[Given]") -> Tensor:
         TypeError, ValueError, FileNotFoundError: in one sentence, for what is no picture.
     """
     images = [_upright(_image("picture", each)) for each in _each_of("picture", picture)]
-    small = [ImageOps.fit(_on_white(image), (SIDE, SIDE), Image.Resampling.LANCZOS) for image in images]
+    small = [
+        ImageOps.fit(_on(image, "white").convert("RGB"), (SIDE, SIDE), Image.Resampling.LANCZOS) for image in images
+    ]
     return torch.stack([torch.from_numpy(np.array(image)).permute(2, 0, 1) for image in small]) / 127.5 - 1
 
 
-def holes_from(mask: "Given | Sequence[Given]", picture: "Given | Sequence[Given]") -> Tensor:
+def holes_from(mask: Several, picture: Several) -> Tensor:
     """Where pictures are to be filled: (N, 1, 64, 64) bool.
 
     A mask has two values, of which the larger, such as white or True, marks the hole, and the size of its picture, before
@@ -87,7 +92,7 @@ def _hole(mask: Image.Image, size: tuple[int, int]) -> Tensor:  # (1, 64, 64) bo
         raise ValueError(
             f"mask must have the size of its picture, {size[0]}×{size[1]}, but it is {mask.width}×{mask.height}."
         )
-    values = np.array(_on_black(mask).convert("L"))
+    values = np.array(_on(mask, "black").convert("L"))
     different = np.unique(values)
     if len(different) > 2:
         raise ValueError(
@@ -110,7 +115,7 @@ def _hole(mask: Image.Image, size: tuple[int, int]) -> Tensor:  # (1, 64, 64) bo
     return torch.from_numpy(hole)[None]
 
 
-def _each_of(name: str, given: "Given | Sequence[Given]") -> list[Given]:
+def _each_of(name: str, given: Several) -> list[Given]:
     """A list of single ones; tensors and arrays with four axes hold several."""
     if isinstance(given, str | os.PathLike | Image.Image):
         return [given]
@@ -166,14 +171,6 @@ def _opened(name: str, path: Path) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     """As its camera was held."""
     return ImageOps.exif_transpose(image)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    return _on(image, "white").convert("RGB")
-
-
-def _on_black(image: Image.Image) -> Image.Image:
-    return _on(image, "black")
 
 
 def _on(image: Image.Image, colour: str) -> Image.Image:

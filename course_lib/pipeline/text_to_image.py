@@ -25,7 +25,7 @@ from course_lib.emoji.scenes import SIDE
 from course_lib.forward import add_noise
 from course_lib.guidance import Guided, Within
 from course_lib.networks.vae import LATENT, VAE
-from course_lib.pipeline.given import Edit, Given, holes_from, pictures_from
+from course_lib.pipeline.given import Edit, Several, holes_from, pictures_from
 from course_lib.pipeline.pictures import Pictures, Walk
 from course_lib.sampling import last, sample
 from course_lib.support.arguments import (
@@ -99,8 +99,8 @@ class TextToImage:
         negative: str | None = None,
         interval: tuple[float, float] | None = None,
         parallel: float = 1.0,
-        picture: Given | Sequence[Given] | None = None,
-        mask: Given | Sequence[Given] | None = None,
+        picture: Several | None = None,
+        mask: Several | None = None,
         strength: float | None = None,
         start: Tensor | None = None,
     ) -> Pictures:
@@ -149,8 +149,8 @@ class TextToImage:
         negative: str | None = None,
         interval: tuple[float, float] | None = None,
         parallel: float = 1.0,
-        picture: Given | Sequence[Given] | None = None,
-        mask: Given | Sequence[Given] | None = None,
+        picture: Several | None = None,
+        mask: Several | None = None,
         strength: float | None = None,
         start: Tensor | None = None,
     ) -> Walk:
@@ -161,7 +161,7 @@ class TextToImage:
         edit = Edit(picture, mask, strength, start)
         return self._walk(prompts, guidance, steps, seed, row, negative, interval, parallel, edit)
 
-    def invert(self, prompts: str | Sequence[str], picture: Given | Sequence[Given], steps: int = 100) -> Tensor:
+    def invert(self, prompts: str | Sequence[str], picture: Several, steps: int = 100) -> Tensor:
         """The noise from which pictures are drawn again at guidance 1, (N, 4, 16, 16): for ``start``.
 
         Args:
