@@ -28,10 +28,10 @@ from course_lib.schedules import Schedule, require_schedule
 from course_lib.support.arguments import (
     require_count,
     require_finite,
+    require_hole,
     require_number,
     require_rows,
     require_same_shape,
-    require_tensor,
 )
 
 
@@ -192,12 +192,4 @@ def inversion_times(schedule: Schedule, steps: int) -> list[float]:
 def _require_known(known: Tensor, hole: Tensor, x: Tensor) -> None:
     require_finite("known", known)
     require_same_shape("known", known, "x", x)
-    require_tensor("hole", hole, floating=False)
-    if hole.dtype != torch.bool:
-        raise TypeError(f"hole must be bool, True where there is something to draw, but its dtype is {hole.dtype}.")
-    try:
-        fits = torch.broadcast_shapes(hole.shape, x.shape) == x.shape
-    except RuntimeError:
-        fits = False
-    if not fits:
-        raise ValueError(f"hole must fit x, whose shape is {tuple(x.shape)}, but its shape is {tuple(hole.shape)}.")
+    require_hole("hole", hole, "x", x)

@@ -23,6 +23,7 @@ from course_lib.support.arguments import (
     require_axes,
     require_batch,
     require_finite,
+    require_hole,
     require_labels,
     require_number,
     require_pictures,
@@ -171,6 +172,33 @@ def high_frequency_energy(pictures: Tensor) -> float:
     across, down = torch.fft.fftfreq(width), torch.fft.fftfreq(height)  # cycles a pixel, in [-1/2, 1/2)
     short = across[None, :] ** 2 + down[:, None] ** 2 > 1 / 16  # (H, W)
     return power[..., short].sum(dim=-1).mean().item()
+
+
+def seam(pictures: Tensor, hole: Tensor) -> float:
+    r"""How hard the border of a hole is: the mean step from a pixel just inside to its neighbour just outside.
+
+    .. math:: \frac1{|B|} \sum_{(i, j) \in B} |x_i - x_j|, \qquad B \text{ all neighbours, beside or below each other, of
+        which one lies in the hole.}
+
+    Only a ratio says something: that of filled pictures to what stood there is 1 if they go on as smoothly.
+
+    Args:
+        pictures: (N, C, H, W) in [-1, 1].
+        hole: bool, broadcastable to (N, 1, H, W), True in the hole.
+
+    Raises:
+        ValueError: if nothing or everything is marked.
+    """
+    require_pictures("pictures", pictures)
+    require_axes("pictures", pictures, "N", "C", "H", "W")
+    require_hole("hole", hole, "one channel of pictures", pictures[:, :1])
+    steps = [
+        pictures.diff(dim=side).abs().mean(dim=1, keepdim=True) for side in (2, 3)
+    ]  # (N, 1, …), one row, column fewer
+    crosses = [hole.expand_as(pictures[:, :1]).int().diff(dim=side) != 0 for side in (2, 3)]
+    if not any(each.any() for each in crosses):
+        raise ValueError("hole must have a border within the pictures: mark something, but not all.")
+    return torch.cat([step[where] for step, where in zip(steps, crosses, strict=True)]).double().mean().item()
 
 
 def largest_jump(path: Tensor) -> float:

@@ -20,6 +20,7 @@ from course_lib.metrics import (
     precision_and_recall,
     psnr,
     saturation,
+    seam,
 )
 from course_lib.support.batches import in_batches
 
@@ -224,3 +225,34 @@ def test_a_covariance_that_is_none_is_refused():
         with pytest.raises(ValueError, match="cov_2 must be a covariance"):
             gaussian_frechet_distance(mean, one, mean, wrong)
     assert gaussian_frechet_distance(mean, 0 * one, mean, one) == pytest.approx(2)
+
+
+def test_the_seam_is_the_mean_step_over_the_border_of_a_hole_alone():
+    pictures = torch.zeros(2, 1, 6, 8)
+    hole = torch.zeros(1, 1, 6, 8, dtype=torch.bool)
+    hole[..., 2:4, 3:6] = True
+    inside, outside = pictures.clone(), pictures.clone()
+    inside[..., 2:4, 3:6] = 0.5
+    outside[0, :, :2] = -0.25  # above the hole: 3 of its 10 neighbours, in one of two pictures
+    assert seam(inside, hole) == pytest.approx(0.5)
+    assert seam(outside, hole) == pytest.approx(0.25 * 3 / 20)
+    chequered = torch.rand(2, 1, 6, 8, generator=torch.Generator().manual_seed(0))
+    beside = chequered.clone()
+    beside[..., 0, 0] += 0.3  # touches no border
+    assert seam(beside, hole) == metrics.seam(chequered, hole)
+    each = torch.cat([hole, hole.roll(1, -1)])
+    halves = [seam(chequered[row : row + 1], each[row : row + 1]) for row in range(2)]
+    assert seam(chequered, each) == pytest.approx(sum(halves) / 2)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_seam_needs_a_border(marked):
+    with pytest.raises(ValueError, match="mark something, but not all"):
+        seam(torch.zeros(1, 1, 4, 4), torch.full((1, 1, 4, 4), marked))
+
+
+def test_a_hole_for_the_seam_is_bool_and_fits():
+    with pytest.raises(TypeError, match="hole must be bool"):
+        seam(torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4))
+    with pytest.raises(ValueError, match="hole must fit"):
+        seam(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4, dtype=torch.bool))

@@ -96,6 +96,21 @@ def require_pictures(name: str, pictures: Tensor) -> None:
         )
 
 
+def require_hole(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+    """Refuse a mask that is not bool, or cannot be spread over the other tensor without enlarging it."""
+    require_tensor(name, value, floating=False)
+    if value.dtype != torch.bool:
+        raise TypeError(f"{name} must be bool, True where there is something to draw, but its dtype is {value.dtype}.")
+    try:
+        fits = torch.broadcast_shapes(value.shape, other.shape) == other.shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{name} must fit {other_name}, whose shape is {tuple(other.shape)}, but its shape is {tuple(value.shape)}."
+        )
+
+
 def require_generator(name: str, value: object) -> None:
     """Refuse a seed where a generator is wanted."""
     if value is not None and not isinstance(value, torch.Generator):
