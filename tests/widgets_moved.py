@@ -19,7 +19,7 @@ assert not broken_controls, broken_controls"""
 def move_every_widget() -> list[str]:
     """Move each slider to its ends, choose each option, tick each box, type into each field, and press each button.
 
-    All but the buttons stand afterwards as they stood before. The learner's ticks are left alone.
+    All but the buttons, unless they stay pressed, stand afterwards as they stood before. The learner's ticks are left alone.
 
     Returns:
         For each move that ended in an error which control it was, and what the reader saw; empty if all is well.
@@ -46,17 +46,17 @@ def _moves(control):
         trait, values = "index", range(len(control.options))
     elif hasattr(control, "min") and hasattr(control, "max"):
         trait, values = "value", (control.min, control.max)
-    elif isinstance(control, widgets.Checkbox):
+    elif isinstance(control, widgets.Checkbox | widgets.ToggleButton):
         trait, values = "value", (True, False)
     elif isinstance(control, widgets.Text | widgets.Textarea):
         trait, values = "value", ("", "$x$ <b> 0.5")
     else:
         return []
     usual = getattr(control, trait)
-    return [
-        (f"{control.description} = {value}", lambda value=value: setattr(control, trait, value))
-        for value in (*values, usual)
-    ]
+    name = (
+        control.tooltip if isinstance(control, widgets.ToggleButton) else control.description
+    )  # what is on it changes
+    return [(f"{name} = {value}", lambda value=value: setattr(control, trait, value)) for value in (*values, usual)]
 
 
 def _shows_problem(widget):

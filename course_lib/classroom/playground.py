@@ -5,6 +5,7 @@ With a student there is nothing to press: it is quick enough to draw again at ev
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import ipywidgets as widgets
 
@@ -109,19 +110,28 @@ def follower(pipe: TextToImage, prompt: str) -> widgets.VBox:
     status, image = spoken_line(), widgets.HTML()
 
     def draw(_: dict | None = None) -> None:
-        try:
-            with warnings.catch_warnings(record=True) as warned:
-                warnings.simplefilter("always", UnknownWord)
-                picture = pipe(text.value, seed=seed.value).together(ENLARGE)
-            image.value = img_tag(packed(picture), f"{text.value}, seed {seed.value}", *picture.size)
-            status.value = text_html(_unknown_words(warned) or "Type on: the picture follows.")
-        except Exception as error:  # any, as above
-            image.value, status.value = "", problem_html(error)
+        shown = ""
+        with told(status, "Type on: the picture follows."):
+            picture = pipe(text.value, seed=seed.value).together(ENLARGE)
+            shown = img_tag(packed(picture), f"{text.value}, seed {seed.value}", *picture.size)
+        image.value = shown
 
     for field in (text, seed):
         field.observe(draw, "value")
     draw()
     return widgets.VBox([text, seed, status, image])
+
+
+@contextmanager
+def told(status: widgets.HTML, done: str) -> Iterator[None]:
+    """Draw inside of it: what goes wrong is said in the line, or what words are unknown, or that it is done."""
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", UnknownWord)
+            yield
+        status.value = text_html(_unknown_words(warned) or done)
+    except Exception as error:  # any, as above
+        status.value = problem_html(error)
 
 
 def _seed_field() -> widgets.BoundedIntText:

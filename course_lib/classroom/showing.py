@@ -10,7 +10,8 @@ from IPython.display import display
 # What core ipywidgets cannot do, done by a script in the page. Keys that are typed in a control belong to it: JupyterLab
 # would move on at an arrow, and delete the cell at "d d". Only Shift+Enter and keys with Ctrl, Alt or Cmd go on to
 # JupyterLab, and Escape leads back to it. Enter in a field presses the button that asks for it. What a widget says in
-# words is a live region, so that screen readers say it too, and a slider has the name that stands before it.
+# words is a live region, so that screen readers say it too, a slider has the name that stands before it, and a button that
+# stays pressed is called what its tooltip says, and says whether it is pressed.
 SCRIPT = """
 const box = this.closest('.course-live');
 const own = key => !key.ctrlKey && !key.altKey && !key.metaKey && !(key.shiftKey && key.key === 'Enter');
@@ -25,6 +26,10 @@ const speak = () => {
     for (const handle of box.querySelectorAll('[role=slider]:not([aria-label])')) {
         const name = handle.closest('.widget-slider')?.querySelector('label')?.textContent;
         if (name) handle.setAttribute('aria-label', name);
+    }
+    for (const toggle of box.querySelectorAll('button.widget-toggle-button')) {
+        if (toggle.title) toggle.setAttribute('aria-label', toggle.title);
+        toggle.setAttribute('aria-pressed', toggle.classList.contains('mod-active'));
     }
 };
 new MutationObserver(speak).observe(box, {childList: true, subtree: true});
