@@ -1251,7 +1251,7 @@ def hunt_for_a_shape_and_a_dtype(put_back):
 
 @wrong("09.6", "lets the broken version pass")
 def hunt_with_black_and_no_noise(put_back):
-    x_s, known, hole, eps = framed()
+    x_s, known, hole, _ = framed()
     zeros = torch.zeros_like(known)
     assert (put_back(x_s, zeros, hole, 0.5, zeros)[~hole] == 0).all()
 
@@ -1319,7 +1319,7 @@ def hunt_without_noise(put_back):
 
 @wrong("09.6", "never calls put_back")
 def hunt_without_a_call(put_back):
-    x_s, known, hole, eps = framed()
+    known, eps = torch.randn(2, 1, 1, 8, 8)
     assert not torch.equal(known, eps)
 
 

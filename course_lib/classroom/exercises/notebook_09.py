@@ -248,7 +248,7 @@ def up_by_differing_variances_unshrunk(x_t, alpha_bar_t, alpha_bar_s, eps):
 
 
 def up_with_the_difference_for_beta(x_t, alpha_bar_t, alpha_bar_s, eps):
-    """alpha_bar_t − alpha_bar_s is taken for the beta of the leap. alpha_bar is a product, so what one leap keeps is a ratio."""
+    """alpha_bar_t − alpha_bar_s is taken for the beta of the leap. alpha_bar is a product, so what a leap keeps is a ratio."""
     beta = alpha_bar_t - alpha_bar_s
     return (1 - beta) ** 0.5 * x_t + beta**0.5 * eps
 
@@ -319,8 +319,8 @@ NOISE_UP = Exercise(
     title="Up again, from where you are",
     points=2,
     solution=noise_up,
-    why="The ratio is what the steps from t to s keep of the variance, as 1 − beta is for a single one. x_t's noise shrinks with "
-    "the picture, and the new noise fills the variance up: ratio · (1 − alpha_bar_t) + 1 − ratio is 1 − alpha_bar_s.",
+    why="The ratio is what the steps from t to s keep of the variance, as 1 − beta is for a single one. x_t's noise shrinks "
+    "with the picture, and the new noise fills the variance up: ratio · (1 − alpha_bar_t) + 1 − ratio is 1 − alpha_bar_s.",
     hints=(
         "How does x_t become x_s if the two are a single step apart? That is exercise 01.1.",
         "alpha_bar is a product over steps. What the steps from t to s keep is therefore `alpha_bar_s / alpha_bar_t`.",
@@ -810,12 +810,13 @@ STEP_UP = Exercise(
     title="DDIM, upwards",
     points=3,
     solution=step_up,
-    why="It is DDIM's step with s above t: noise out, picture fainter, noise in. The step down from x_s will use the eps that is "
-    "seen there. So each refinement looks there, and steps from x_t once more: where that changes nothing, the way back is exact.",
+    why="It is DDIM's step with s above t: noise out, picture fainter, noise in. The step down from x_s will use the eps that "
+    "is seen there. So each refinement looks there, and steps from x_t once more: where that changes nothing, the way back is "
+    "exact.",
     hints=(
         "Write the step as a small function of `eps` alone: it is needed `1 + refinements` times, always from `x_t`.",
         r"First the guess, $(x_t - \sqrt{1-\bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, then the closed form at time s.",
-        "The first `eps` is `eps_at(x_t, t)`. In each turn of the loop it is `eps_at(x_s, s)`, with the x_s that was found last.",
+        "The first `eps` is `eps_at(x_t, t)`. In each turn of the loop it is `eps_at(x_s, s)`, with the x_s found last.",
     ),
     trials=(
         Trial(
@@ -856,8 +857,8 @@ STEP_UP = Exercise(
         ),
         Trial(
             _asked,
-            "It comes out right, but eps_at is not asked once at t and then once for each refinement, at s: each call is a pass "
-            "of the network.",
+            "It comes out right, but eps_at is not asked once at t and then once for each refinement, at s: each call is a "
+            "pass of the network.",
         ),
     ),
     mistakes=(
@@ -984,8 +985,8 @@ COMPOSED = Exercise(
     title="Several conditions at once",
     points=2,
     solution=composed_eps,
-    why="Each condition pulls by its own difference, from the same place, and a negative weight pushes. With one condition it is "
-    "guidance.",
+    why="Each condition pulls by its own difference, from the same place, and a negative weight pushes. With one condition it "
+    "is guidance.",
     hints=(
         "With a single condition it is exercise 06.1: `eps_uncond + w * (eps_cond - eps_uncond)`.",
         "Every condition adds a term of its own, weight times difference. `zip(w, eps_conds)` gives them in pairs.",
@@ -1084,11 +1085,12 @@ GRAIN = BugHunt(
     broken=put_back_what_is_known,
     correct=(put_back_by_a_choice, put_back_by_masks, put_back_by_indices),
     solution=find_the_grain,
-    why="At the last step, where alpha_bar_s is 1, both do the same, and the finished picture has the right frame: so nobody sees "
-    "it there. On the way the denoiser is told that everything is noisy, sees a frame that is not, and draws what does not fit.",
+    why="At the last step, where alpha_bar_s is 1, both do the same, and the finished picture has the right frame: so nobody "
+    "sees it there. On the way the denoiser is told that everything is noisy, sees a frame that is not, and draws what "
+    "does not fit.",
     hints=(
         "Where should the noise `eps` be found in the result, and how much of it?",
-        "At `alpha_bar_s = 1` clean pixels are right, and in the hole nothing is put back at all: look at another time, outside.",
+        "At `alpha_bar_s = 1` clean pixels are right, and in the hole nothing is put back: look at another time, and outside.",
         "With `known` all zeros and `eps` all ones, the result outside the hole is the noise's factor, a number that you know.",
     ),
     forbidden=(editing.replacement_step,),
@@ -1138,13 +1140,14 @@ STAYS_TURNED = BugHunt(
     broken=both_views,
     correct=(both_views_turned_back, both_views_by_flips, both_views_the_second_first),
     solution=find_what_stays_turned,
-    why="The second answer says where the noise is in the picture as it was seen, upside down. Left like that, each pixel is told "
-    "about the one across. Where eps_at's answer looks the same upright and upside down, nobody notices.",
+    why="The second answer says where the noise is in the picture as it was seen, upside down. Left like that, each pixel is "
+    "told about the one across. Where eps_at's answer looks the same upright and upside down, nobody notices.",
     hints=(
         "`eps_at` is yours to choose, a function of x and t. What would show that its second answer was not turned back?",
-        "An answer that looks alike upright and upside down, such as all ones, cannot show it; nor can the mean of all pixels, or a "
-        "picture that is symmetric itself. Take an `eps_at` that looks at positions.",
-        "Let it answer 1 in the upper half and 0 in the lower, whatever it is shown. What is the mean of that, and of that turned?",
+        "An answer that looks alike upright and upside down, such as all ones, cannot show it; nor can the mean of all pixels, "
+        "or a picture that is symmetric itself. Take an `eps_at` that looks at positions.",
+        "Let it answer 1 in the upper half and 0 in the lower, whatever it is shown. What is the mean of that, and of that "
+        "turned?",
     ),
     forbidden=(composition.Views.__call__,),
 )
