@@ -1113,13 +1113,14 @@ def both_views_turned_back(eps_at, x_t, t):
 def both_views_by_flips(eps_at, x_t, t):
     """It turns by flipping both axes, and returns the mean, with some rounding."""
     first = eps_at(x_t, t)
-    return torch.lerp(first, eps_at(x_t.flip(-1).flip(-2), t).flip(-2, -1), 0.5)
+    second = eps_at(x_t.flip(-1).flip(-2), t).flip(-2, -1)
+    return first + 0.5 * (second - first)
 
 
 def both_views_the_second_first(eps_at, x_t, t):
     """It asks about the picture upside down first, which is as good: your eps_at should not count its calls."""
-    seen = [eps_at(torch.rot90(x_t, 2, (2, 3)), t).rot90(-2, (2, 3)), eps_at(x_t, t)]
-    return torch.stack(seen).mean(dim=0)
+    turned = eps_at(torch.rot90(x_t, -2, (-1, -2)), t)
+    return 0.5 * torch.rot90(turned, 2, (-2, -1)) + 0.5 * eps_at(x_t, t)
 
 
 def find_what_stays_turned(both_views):

@@ -178,6 +178,11 @@ def line_as_if_clean(x, now, then, fresh):
     return (1 - then) * x + then * fresh
 
 
+def line_unshrunk(x, now, then, fresh):
+    """x is not shrunk: at the time then less of the picture is left."""
+    return x + (then**2 - now**2).sqrt() * fresh
+
+
 def line_by_differing_deviations(x, now, then, fresh):
     """What is left of the old noise is taken off by its standard deviation, which comes to 1 minus the factor of x. It is
     variances that add up when independent noise comes on top.
@@ -194,11 +199,6 @@ def line_by_differing_times(x, now, then, fresh):
 def line_with_old_noise_unshrunk(x, now, then, fresh):
     """The old noise is counted with the variance it had: it shrinks along with the picture, so more is missing."""
     return _kept(now, then) * x + (then**2 - now**2).sqrt() * fresh
-
-
-def line_unshrunk(x, now, then, fresh):
-    """x is not shrunk: at the time then less of the picture is left."""
-    return x + (then**2 - now**2).sqrt() * fresh
 
 
 def line_with_all_the_noise(x, now, then, fresh):
@@ -267,10 +267,10 @@ which variance does the noise that x brings along have afterwards?)""",
     mistakes=(
         line_as_the_course_has_it,
         line_as_if_clean,
+        line_unshrunk,
         line_by_differing_deviations,
         line_by_differing_times,
         line_with_old_noise_unshrunk,
-        line_unshrunk,
         line_with_all_the_noise,
         line_without_the_root,
         line_shrunk_from_the_start,
