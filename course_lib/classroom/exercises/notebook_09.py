@@ -505,7 +505,7 @@ def _both_parts(answer, strength, times, alpha_bar, shape=(2, 1, 3, 4), dtype=to
     x_0, eps = torch.randn(2, *shape, generator=seeded(94), dtype=torch.float64).to(dtype)
     x, remaining = answer(x_0, strength, list(times), alpha_bar, eps)
     require_kind(x, x_0)
-    if not isinstance(remaining, list | tuple):
+    if not isinstance(remaining, list):
         raise WrongAnswerError(
             f"The second of the two should be a list of times, but it is a {type(remaining).__name__}."
         )
