@@ -143,7 +143,7 @@ def some_answers(number, count):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", ["01", "02", "03", "04", "05", "06", "07", "08"])
+@pytest.mark.parametrize("number", ["01", "02", "03", "04", "05", "06", "07", "08", "09"])
 def test_answers_of_any_style_get_the_marks_that_they_get_in_the_notebook(number, boxes):
     for answers, state in some_answers(number, 2):
         for answer in answers:

@@ -328,6 +328,27 @@ BY_FORMULA = {
             ((softplus(-2) + softplus(0) + softplus(0) + softplus(2)) / 2, "of 2014"),
         ],
     ),
+    "09-a": (
+        49 * 4 + 1,
+        [
+            (50 * 4, "only once"),
+            (49 * 4 + 1 + 10 * 3, "leaps up"),
+            (50, "plain replacement"),
+            (49 * (1 + 4) + 1, "4 times in all"),
+            (50 * 4 * 5, "no factor"),
+            (10 * 4, "walks along stretches"),
+        ],
+    ),
+    "09-c": (
+        0.6 * 1000,
+        [
+            ((1 - 0.6) * 1000, "how much is kept"),
+            (0.6 * 50, "So many steps"),
+            (1000, "strength 1"),
+            (0.6 * 1000 + 20, "too many"),
+            (0.6 * 1000 - 20, "too few"),
+        ],
+    ),
 }
 
 
