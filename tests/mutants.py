@@ -95,6 +95,7 @@ RECIPES = {
     "recipes/text_to_image_student.py": {"loss", "measure", "main"},
     "recipes/measurements/guidance_scales.py": {"describe_pictures", "main"},
     "recipes/measurements/few_steps.py": None,
+    "recipes/measurements/editing.py": {"fill", "have_print", "plain_around", "wanted_and_others", "shown"},
     "pretrained/weights.py": {"load_weights", "save_weights"},
 }
 PIPELINE = {"pipeline/text_to_image.py": None, "pipeline/pictures.py": None, "networks/tokenizer.py": None}
@@ -126,7 +127,13 @@ GROUPS = (
     ),
     (PIPELINE, ("text_to_image", "pictures", "text", "playground")),
     (CLASSROOM, ("checks", "progress", "self_check", "answers")),
-    (RECIPES, ("recipes", "emoji_recipes", "text_recipes", "student_recipe", "pretrained", "damage", "nearest")),
+    (
+        RECIPES,
+        (
+            *("recipes", "emoji_recipes", "text_recipes", "student_recipe", "editing_recipe"),
+            *("pretrained", "damage", "nearest"),
+        ),
+    ),
 )
 """What is broken, and the tests that are to notice; those named like the broken file go first."""
 

@@ -239,7 +239,7 @@ def test_the_seam_is_the_mean_step_over_the_border_of_a_hole_alone():
     chequered = torch.rand(2, 1, 6, 8, generator=torch.Generator().manual_seed(0))
     beside = chequered.clone()
     beside[..., 0, 0] += 0.3  # touches no border
-    assert seam(beside, hole) == metrics.seam(chequered, hole)
+    assert seam(beside, hole) == seam(chequered, hole)
     each = torch.cat([hole, hole.roll(1, -1)])
     halves = [seam(chequered[row : row + 1], each[row : row + 1]) for row in range(2)]
     assert seam(chequered, each) == pytest.approx(sum(halves) / 2)
