@@ -89,6 +89,10 @@ SMALL = {
     "CHANGED": 3,
     "COMPOSED": 2,
     "PAIRS": 2,
+    "STRENGTHS": (0.5,),
+    "INVERTED_IN": (2, 3),
+    "GARMENT_WAYS": {"RePaint, 5 times, DDPM": Way(ddpm_step, 1, 2)},
+    "SCENE_WAYS": {"replacement": Way()},
 }
 
 

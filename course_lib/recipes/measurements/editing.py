@@ -58,6 +58,8 @@ from course_lib.support.seeds import generator_for
 
 NAME, NETWORKS = "editing", ("fashion", "fashion_classifier", *TEXT_NETWORKS)
 GARMENTS, SHIRTS, GARMENT_STEPS, INVERSION_STEPS = 300, 100, 50, 50
+STRENGTHS = tuple(tenths / 10 for tenths in range(1, 11))
+INVERTED_IN = (10, 25, 50, 100)  # steps
 HOLES, HALVES, INVERTED, CHANGED, COMPOSED, PAIRS = 200, 60, 12, 60, 64, 90
 
 
@@ -287,7 +289,7 @@ def measure_inversion() -> dict:
     again = pictures_of(pipe, latents)
     table = {"pictures": INVERTED, "vae_alone": round(psnr(again, given), 2), "rows": []}
     for refinements in (0, 1, 2):
-        for steps in (10, 25, 50, 100):
+        for steps in INVERTED_IN:
             noise = invert(pipe, latents, cond, steps, refinements)
             with torch.no_grad():
                 back = last(sample(pipe.denoiser, noise, pipe.denoiser.schedule.times(steps), cond=cond)).cpu()
@@ -346,7 +348,7 @@ def measure_changes() -> dict:
     row("through the VAE", pictures_of(pipe, latents))
     noise = torch.stack([torch.randn(LATENT, generator=generator_for(0, row_)) for row_ in range(CHANGED)])
     times = schedule.times(STEPS)
-    for strength in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+    for strength in STRENGTHS:
         walk = last_share(times, strength)
         row(f"strength {strength}", drawn_from(pipe, add_noise(schedule, latents, walk[0], noise), walk, after))
     inverted, times = invert(pipe, latents, before, INVERSION_STEPS, REFINEMENTS), schedule.times(INVERSION_STEPS)
