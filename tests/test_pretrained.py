@@ -28,6 +28,7 @@ from course_lib.pretrained import weights as weights_file
 from course_lib.recipes import fashion_diffusion, fashion_gan, fashion_vae
 from course_lib.recipes.fashion import draw_garments
 from course_lib.recipes.measurements import (
+    editing,
     family_seeds,
     family_tries,
     fashion_samplers,
@@ -686,6 +687,63 @@ def test_a_student_is_an_ordinary_pipeline_and_others_are_named():
     for steps in ("4", True, 4.0, [4]):
         with pytest.raises(TypeError, match="steps must be a whole number"):
             pretrained.text_to_image(steps=steps)
+
+
+def test_editing_was_measured_on_the_shipped_networks_and_shows_what_the_course_claims():
+    table = shipped_table(editing.NAME)
+    assert_measured_on(table, editing)
+    assert set(editing.PARTS) < set(table)
+    rows = table["garments"]["rows"]
+    assert table["garments"]["pictures"] == editing.GARMENTS
+    seam_of_real, real = rows["real"]["seam"], rows["real"]["judged_right"]
+    for name, way in editing.GARMENT_WAYS.items():
+        assert rows[name]["calls"] == way.calls(pretrained.fashion().schedule.times(editing.GARMENT_STEPS))
+        assert rows[name]["judged_right"] > 0.85 * real
+    for name in ("RePaint, 5 times, DDIM", "RePaint, 5 times, DDPM"):
+        assert rows[name]["seam"] == pytest.approx(seam_of_real, rel=0.1)
+    assert rows["pasted"]["seam"] > 2 * seam_of_real
+    assert rows["replacement, DDIM"]["seam"] > 1.3 * seam_of_real
+    prints = table["prints"]
+    assert prints["with a print"]["filled with a print"] < 0.25 * prints["with a print"]["shirts"]
+
+    holes = table["text"]["object"]
+    assert table["text"]["pictures"]["object"] == editing.HOLES == 200
+    assert holes["replacement"]["object and colour"] >= 0.9
+    assert holes["replacement"]["object and colour"] >= holes["RePaint, 4 times"]["object and colour"], "as it fills"
+    assert holes["without a prompt"]["object and colour"] < 0.1
+    assert holes["pasted"]["object and colour"] < 0.6
+    assert holes["replacement"]["changed outside"] == 0 < holes["decoded, not pasted back"]["changed outside"]
+
+    inverted = {(row["refinements"], row["steps"]): row for row in table["inversion"]["rows"]}
+    alone = table["inversion"]["vae_alone"]
+    assert inverted[0, 100]["psnr"] > alone - 1
+    assert inverted[1, 25]["latents_error"] < inverted[0, 50]["latents_error"]
+
+    changes = table["changes"]["rows"]
+    assert changes["strength 0.6"]["colour"] > 0.85 > 0.1 > changes["strength 0.2"]["colour"]
+    assert changes["strength 0.6"]["same shape"] > changes["strength 1.0"]["same shape"] + 0.1
+    shared, alone = changes["inverted, attention shared, guidance 1"], changes["inverted, guidance 1"]
+    assert shared["same shape"] > alone["same shape"] + 0.05
+    assert shared["changed outside"] < alone["changed outside"] / 2
+
+    together, apart = table["composition"]["and"], table["composition"]["not"]
+    assert together["the first two, w = 3 and 1"]["red"] > together["the first two, w = 3 and 3"]["red"] + 0.3
+    assert apart["a red sports car, not on a white background"]["on white"] == 1
+    assert apart["w = 3, and -1 for on a white background"]["on white"] < apart["a red sports car"]["on white"] / 2
+    views = table["views"]
+    assert views["pixels"]["two views, w = 3"]["both"] > 0.3 > views["pixels"]["one view, w = 3"]["both"]
+    assert views["latents"]["two views"]["both"] < 0.1
+
+
+@pytest.mark.slow
+def test_a_part_of_the_table_of_editing_is_what_the_shipped_model_fills():
+    """The T-shirts with a print, filled again."""
+    table = shipped_table(editing.NAME)
+    shirts = fashion.test_set().pictures[fashion.test_set().labels == 0]
+    shirts = shirts[editing.plain_around(shirts) & editing.have_print(shirts)]
+    filled = editing.fill_garments(shirts, editing.GARMENT_WAYS["RePaint, 2 times, DDPM"])
+    assert len(shirts) == table["prints"]["with a print"]["shirts"]
+    assert editing.have_print(filled).sum() <= 4
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ Given = Image.Image | str | os.PathLike | np.ndarray | Tensor
 Several = Given | Sequence[Given]
 """One, or one for each prompt."""
 
-STRENGTH = 0.6  # of a picture that is changed as a whole
+STRENGTH = 0.6  # of a picture that is changed as a whole, by recipes/measurements/editing.py
 WANTED = "an image of Pillow's, a path, an array (H, W, 3) of uint8 or of floats in 0…1, or a tensor (3, H, W)"
 
 

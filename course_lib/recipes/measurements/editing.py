@@ -147,8 +147,9 @@ def have_print(pictures: Tensor, hole: Tensor = GARMENT_HOLE) -> Tensor:
 
 
 def plain_around(pictures: Tensor) -> Tensor:
-    """(N,) bool: whether nothing above and below the hole speaks of a print."""
-    return pictures[:, 0, [6, 7, 20, 21]][..., 9:19].flatten(1).std(dim=1) < 0.12
+    """(N,) bool: whether there is cloth above and below the hole, and nothing on it that speaks of a print."""
+    around = pictures[:, 0, [6, 7, 20, 21]][..., 9:19].flatten(1)  # (N, 40)
+    return (around.std(dim=1) < 0.12) & (around.mean(dim=1) > -0.9)
 
 
 def measure_garments() -> dict:
