@@ -192,9 +192,8 @@ def seam(pictures: Tensor, hole: Tensor) -> float:
     require_pictures("pictures", pictures)
     require_axes("pictures", pictures, "N", "C", "H", "W")
     require_hole("hole", hole, "one channel of pictures", pictures[:, :1])
-    steps = [
-        pictures.diff(dim=side).abs().mean(dim=1, keepdim=True) for side in (2, 3)
-    ]  # (N, 1, …), one row, column fewer
+    # (N, 1, H - 1, W) and (N, 1, H, W - 1)
+    steps = [pictures.diff(dim=side).abs().mean(dim=1, keepdim=True) for side in (2, 3)]
     crosses = [hole.expand_as(pictures[:, :1]).int().diff(dim=side) != 0 for side in (2, 3)]
     if not any(each.any() for each in crosses):
         raise ValueError("hole must have a border within the pictures: mark something, but not all.")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from ipywidgets.widgets.widget import _instances
 
 from course_lib.classroom import showing
 
@@ -91,3 +92,13 @@ def shown(monkeypatch):
     outputs = []
     monkeypatch.setattr(showing, "display", lambda data, raw: outputs.append(data))
     return outputs
+
+
+@pytest.fixture
+def no_other_widgets(monkeypatch):
+    """As in a kernel that has shown no widget yet, and none stays behind."""
+    for name in list(_instances):
+        monkeypatch.delitem(_instances, name)
+    yield
+    for name in list(_instances):
+        _instances.pop(name)

@@ -10,7 +10,6 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
-from ipywidgets.widgets.widget import _instances
 from PIL import Image
 from widgets_moved import move_every_widget
 
@@ -303,15 +302,6 @@ def test_without_a_kernel_there_is_a_sentence_and_it_is_the_same_each_time(shown
     words = [data["text/plain"] for data in shown]
     assert "With a running kernel" in words[1]
     assert words[2:] == words[:2]
-
-
-@pytest.fixture
-def no_other_widgets(monkeypatch):
-    for name in list(_instances):
-        monkeypatch.delitem(_instances, name)
-    yield
-    for name in list(_instances):
-        _instances.pop(name)
 
 
 @pytest.mark.usefixtures("no_other_widgets")

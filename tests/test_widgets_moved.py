@@ -15,13 +15,7 @@ from course_lib.classroom.widgets import explorer
 ALT = "A square as large as the slider says."
 
 
-@pytest.fixture(autouse=True)
-def no_other_widgets(monkeypatch):
-    for name in list(_instances):
-        monkeypatch.delitem(_instances, name)
-    yield
-    for name in list(_instances):
-        _instances.pop(name)
+pytestmark = pytest.mark.usefixtures("no_other_widgets")
 
 
 def draw(size):

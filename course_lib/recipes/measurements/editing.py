@@ -347,7 +347,7 @@ def measure_changes() -> dict:
     row("nothing done", given)
     row("recoloured, real", ideal)
     row("through the VAE", pictures_of(pipe, latents))
-    noise = torch.stack([torch.randn(LATENT, generator=generator_for(0, row_)) for row_ in range(CHANGED)])
+    noise = pipe.noise(CHANGED, seed=0).cpu()
     times = schedule.times(STEPS)
     for strength in STRENGTHS:
         walk = last_share(times, strength)
