@@ -30,7 +30,7 @@ from course_lib.networks.attention import changed_attention
 from course_lib.schedules import Schedule
 from course_lib.support.arguments import (
     require_axes,
-    require_between,
+    require_number,
     require_rows,
     require_same_shape,
     require_tensor,
@@ -55,10 +55,11 @@ class Composed:
     uncond: Tensor
 
     def __post_init__(self) -> None:
-        if not isinstance(self.conds, Sequence) or not self.conds or len(self.conds) != len(self.w):
+        listed = isinstance(self.conds, Sequence) and isinstance(self.w, Sequence)
+        if not listed or not self.conds or len(self.conds) != len(self.w):
             raise ValueError("conds must be a list of one condition or more, and w a list of as many numbers.")
         for weight in self.w:
-            require_between("every w", weight, -math.inf, math.inf)
+            require_number("every w", weight, -math.inf, math.inf)
         for name, each in (("uncond", self.uncond), *(("every one of conds", cond) for cond in self.conds)):
             require_rows(name, each)
 
@@ -107,8 +108,11 @@ class Views:
     conds: Sequence[Tensor | None]
 
     def __post_init__(self) -> None:
-        if not self.views or len(self.views) != len(self.conds):
+        listed = isinstance(self.views, Sequence) and isinstance(self.conds, Sequence)
+        if not listed or not self.views or len(self.views) != len(self.conds):
             raise ValueError("views must be a list of one view or more, and conds a list of as many conditions.")
+        if not all(isinstance(view, View) for view in self.views):
+            raise TypeError("every one of views must be a View, such as UPSIDE_DOWN or View(there, back).")
 
     @property
     def schedule(self) -> Schedule:
@@ -122,7 +126,10 @@ class Views:
         for each in seen:
             require_same_shape("what a view answers", each, "x_t", x_t)
         answers = _asked_together(self.denoiser, seen, t, self.conds)
-        x_0 = sum(view.back(answer) for view, answer in zip(self.views, answers, strict=True)) / len(self.views)
+        turned_back = [view.back(answer) for view, answer in zip(self.views, answers, strict=True)]
+        for each in turned_back:
+            require_same_shape("what a view gives back", each, "x_t", x_t)
+        x_0 = sum(turned_back) / len(self.views)
         return Prediction.from_x_0(x_0, x_t, *signal_and_noise(self.schedule, t, x_t))
 
 

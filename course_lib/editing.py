@@ -17,6 +17,7 @@ al. 2023, *Effective Real Image Editing with Accelerated Iterative Diffusion Inv
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -59,8 +60,8 @@ def replacement_step(
         hole: bool, broadcastable to x's shape, True where x is to be drawn.
         rule: what walks down inside.
     """
-    x_s = rule(schedule, now, s, previous, generator)
     _require_known(known, hole, now.x)
+    x_s = rule(schedule, now, s, previous, generator)
     return torch.where(hole, x_s, add_noise(schedule, known, s, noise_like(known, generator)))
 
 
@@ -100,8 +101,9 @@ def repaint_times(times: Sequence[float], jump: int, resamplings: int) -> list[f
     """
     require_count("jump", jump)
     require_count("resamplings", resamplings)
-    times = list(times)
-    if len(times) < 2 or any(s >= t for t, s in pairwise(times)):
+    if not isinstance(times, Sequence) or not all(isinstance(t, Real) for t in times):
+        raise TypeError(f"times must be a list of numbers, as schedule.times(50) is, but got {times!r:.60}.")
+    if len(times) < 2 or not all(s < t for t, s in pairwise(times)):
         raise ValueError(f"times must go down at every step, as schedule.times(50) does, but got {times!r:.60}.")
     *noisy, end = times
     walk = noisy[:1]
@@ -145,7 +147,7 @@ def last_share(times: Sequence[float], strength: float) -> list[float]:
     require_number("strength", strength, 0, 1)
     if strength == 0:
         raise ValueError("strength must be above 0: at 0 nothing would change.")
-    return list(times)[-1 - max(1, round(strength * (len(times) - 1))) :]
+    return list(times)[-1 - max(1, round(float(strength) * (len(times) - 1))) :]
 
 
 def inversion_step(
@@ -192,4 +194,8 @@ def inversion_times(schedule: Schedule, steps: int) -> list[float]:
 def _require_known(known: Tensor, hole: Tensor, x: Tensor) -> None:
     require_finite("known", known)
     require_same_shape("known", known, "x", x)
+    if known.dtype != x.dtype:
+        raise TypeError(
+            f"known must have the dtype of x, {x.dtype}, but its dtype is {known.dtype}: use known.to({x.dtype})."
+        )
     require_hole("hole", hole, "x", x)

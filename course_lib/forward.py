@@ -32,7 +32,7 @@ def forward_step(x_prev: Tensor, beta: float, eps: Tensor) -> Tensor:
     require_tensor("x_prev", x_prev)
     require_same_shape("eps", eps, "x_prev", x_prev)
     require_number("beta", beta, 0, 1)
-    return (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps
+    return (1 - beta) ** 0.5 * x_prev + beta**0.5 * eps.to(x_prev.dtype)
 
 
 def add_noise(schedule: Schedule, x_0: Tensor, t: float | Tensor, eps: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def add_noise(schedule: Schedule, x_0: Tensor, t: float | Tensor, eps: Tensor) -
     require_tensor("x_0", x_0)
     require_same_shape("eps", eps, "x_0", x_0)
     signal, noise = schedule.signal_and_noise(t, x_0)
-    return signal.to(x_0) * x_0 + noise.to(x_0) * eps
+    return signal.to(x_0) * x_0 + noise.to(x_0) * eps.to(x_0.dtype)
 
 
 def noise_further(schedule: Schedule, x_t: Tensor, t: float | Tensor, s: float | Tensor, eps: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def noise_further(schedule: Schedule, x_t: Tensor, t: float | Tensor, s: float |
     if not bool((n_s > n_t).all()):
         raise ValueError(f"s must be above t = {t}: noise is only added, but got s = {s}.")
     shrink = a_s / a_t
-    return shrink.to(x_t) * x_t + (n_s**2 - (shrink * n_t) ** 2).sqrt().to(x_t) * eps
+    return shrink.to(x_t) * x_t + (n_s**2 - (shrink * n_t) ** 2).sqrt().to(x_t) * eps.to(x_t.dtype)
 
 
 def noise_like(x: Tensor, generator: Generators = None) -> Tensor:

@@ -208,6 +208,8 @@ X = torch.randn(2, 1, 4, 4)
         (lambda: Composed(MeansDenoiser(), [], [], NONE), "conds must be a list of one condition or more"),
         (lambda: Composed(MeansDenoiser(), rows(1.0), [1, 2], NONE), "w a list of as many"),
         (lambda: Composed(MeansDenoiser(), rows(1.0), [float("nan")], NONE), "every w must"),
+        (lambda: Composed(MeansDenoiser(), rows(1.0), [torch.tensor([1.0, 2.0])], NONE), "every w must be one number"),
+        (lambda: Composed(MeansDenoiser(), rows(1.0), 3, NONE), "w a list of as many"),
         (lambda: Composed(MeansDenoiser(), rows(1.0), [1], NONE)(NONE, 5, NONE), "cond must be None"),
         (
             lambda: Composed(MeansDenoiser(), [torch.zeros(3, 1)], [1], NONE)(torch.zeros(2, 1), 5),
@@ -215,6 +217,10 @@ X = torch.randn(2, 1, 4, 4)
         ),
         (lambda: Views(CornerDenoiser(), [], []), "views must be a list of one view or more"),
         (lambda: Views(CornerDenoiser(), [UPRIGHT], [None, None]), "conds a list of as many"),
+        (lambda: Views(CornerDenoiser(), UPRIGHT, [None]), "views must be a list of one view or more"),
+        (lambda: Views(CornerDenoiser(), [UPRIGHT], None), "conds a list of as many"),
+        (lambda: Views(CornerDenoiser(), [abs], [None]), "every one of views must be a View"),
+        (lambda: Views(CornerDenoiser(), [View(abs, lambda x: x[..., :1])], [None])(X, 5), "what a view gives back"),
         (lambda: Views(CornerDenoiser(), [UPRIGHT], [None])(X, 5, X), "cond must be None"),
         (
             lambda: Views(CornerDenoiser(), [UPRIGHT, UPRIGHT], [None, torch.zeros(1)])(X, 5),

@@ -12,6 +12,7 @@ from course_lib.editing import (
     image_to_image,
     inversion_step,
     inversion_times,
+    last_share,
     repaint_step,
     repaint_times,
     replacement_step,
@@ -233,6 +234,10 @@ def test_refined_inversion_comes_back_exactly():
     assert errors[-1] < errors[0] / 1000
 
 
+def test_a_strength_may_be_a_tensor():
+    assert last_share([4, 3, 2, 1, 0], torch.tensor(0.5)) == [2, 1, 0]
+
+
 def test_the_times_of_an_inversion_go_from_1_to_the_end():
     assert inversion_times(COSINE, 4) == [1, 250, 500, 750, 1000]
     assert inversion_times(COSINE, 1000)[:3] == [1, 2, 3]
@@ -258,6 +263,10 @@ def stepped(rule, **given):
             lambda: stepped(replacement_step, known=torch.full((2, 4), torch.nan), hole=torch.ones(4).bool()),
             "known must be fin",
         ),
+        (
+            lambda: stepped(replacement_step, known=torch.zeros(2, 4).double(), hole=torch.ones(4).bool()),
+            "known must have the dtype of x",
+        ),
         (lambda: stepped(replacement_step, known=torch.zeros(2, 4), hole=torch.ones(4)), "hole must be bool"),
         (lambda: stepped(repaint_step, known=torch.zeros(2, 4), hole=torch.ones(3).bool()), "hole must fit x"),
         (lambda: stepped(repaint_step, known=torch.zeros(2, 4), hole=torch.ones(3, 2, 4).bool()), "hole must fit x"),
@@ -265,6 +274,9 @@ def stepped(rule, **given):
         (lambda: stepped(inversion_step, s=600, refinements=-1), "refinements must be at least 0"),
         (lambda: noise_further(COSINE, torch.zeros(2), 500, 400, torch.zeros(2)), "s must be above t"),
         (lambda: repaint_times([0, 1, 2], 1, 1), "times must go down"),
+        (lambda: repaint_times([2, float("nan"), 0], 1, 1), "times must go down"),
+        (lambda: repaint_times("43210", 1, 1), "times must be a list of numbers"),
+        (lambda: repaint_times(None, 1, 1), "times must be a list of numbers"),
         (lambda: repaint_times([2, 1, 0], 0, 1), "jump must be at least 1"),
         (lambda: repaint_times([2, 1, 0], 1, 1.5), "resamplings must be a whole number"),
         (

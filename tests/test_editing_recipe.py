@@ -77,6 +77,27 @@ def test_what_is_shown_is_what_differs_from_the_background():
     assert torch.equal(editing.shown(UPSIDE_DOWN.there(pictures), wanted[:6]), shown.flip(1, 2))
 
 
+def test_a_change_is_described_inside_and_outside_of_the_object(monkeypatch):
+    monkeypatch.setattr(editing, "CHANGED", 20)
+    scenes, wanted = editing.wanted_changes()
+    assert len(scenes) == len(wanted) == 20
+    assert not (scenes.colour == wanted.colour).any()
+    assert torch.equal(scenes.object, wanted.object)
+    given, ideal = (scaled(compose(each)) for each in (scenes, wanted))
+    nothing_done, done = (editing.describe_changed(each, scenes, wanted) for each in (given, ideal))
+    assert (nothing_done["same shape"], nothing_done["outside"], nothing_done["colour"]) == (1, 0, 0)
+    assert (done["inside"], done["colour"]) == (0, 1)
+    assert done["outside"] < 0.001  # what stands out in the new colour alone
+    assert nothing_done["inside"] > 0.1
+    assert done["same shape"] > 0.9
+    lighter = ideal.clone()
+    lighter[:, :, :2] += 0.3  # above the object, and what differs from the background is no longer the object alone
+    above = editing.describe_changed(lighter, scenes, wanted)
+    assert above["outside"] > 0.005
+    assert above["inside"] == 0
+    assert above["same shape"] < done["same shape"]
+
+
 SMALL = {
     "GARMENTS": 10,
     "SHIRTS": 2,
@@ -90,6 +111,7 @@ SMALL = {
     "COMPOSED": 2,
     "PAIRS": 2,
     "STRENGTHS": (0.5,),
+    "STRENGTHS_UNGUIDED": (0.5,),
     "INVERTED_IN": (2, 3),
     "GARMENT_WAYS": {"RePaint, 5 times, DDPM": Way(ddpm_step, 1, 2)},
     "SCENE_WAYS": {"replacement": Way()},

@@ -70,6 +70,25 @@ def test_what_is_transparent_is_white():
 def test_sixteen_bits_become_eight():
     deep = Image.fromarray(np.full((64, 64), 65535, dtype=np.uint16))
     assert at(pictures_from(deep), 0, 0) == WHITE
+    dark = Image.fromarray(np.full((64, 64), 200, dtype=np.uint16))  # however dark all of it is
+    assert pictures_from(dark).unique().tolist() == pytest.approx([1 / 127.5 - 1])
+
+
+def test_a_picture_of_floats_is_taken_as_the_array_would_be():
+    values = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
+    of_floats, of_eight_bits = Image.fromarray(values), Image.fromarray((values * 255).round().astype(np.uint8))
+    assert torch.equal(pictures_from(of_floats), pictures_from(of_eight_bits))
+    assert torch.equal(pictures_from(of_eight_bits.convert("F")), pictures_from(of_eight_bits))
+    assert torch.equal(pictures_from(of_eight_bits.convert("I")), pictures_from(of_eight_bits))
+
+
+def test_a_tensor_of_half_the_precision_and_a_path_from_home_are_taken(tmp_path, monkeypatch):
+    given = torch.full((3, 64, 64), 0.5, dtype=torch.bfloat16)
+    assert torch.equal(pictures_from(given), pictures_from(given.float()))
+    halves().save(tmp_path / "own.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert at(pictures_from("~/own.png"), 5, 5) == RED
 
 
 def test_a_cameras_tag_turns_the_picture(tmp_path):
@@ -155,6 +174,24 @@ def test_one_mask_serves_all_pictures_or_each_has_its_own():
     assert holes_from(square(), pictures).shape == (2, 1, 64, 64)
     other = square().T[::-1].copy()
     assert not torch.equal(*holes_from([square(), other], pictures))
+    assert torch.equal(holes_from([square(), other], halves()), holes_from([square(), other], pictures))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_several_masks_may_be_stacked(count):
+    several = [np.roll(square(), 5 * number, axis=1) > 0 for number in range(count)]
+    expected = holes_from(several, halves())
+    assert expected.shape == (count, 1, 64, 64)
+    stacked = np.stack(several)
+    for given in (
+        stacked,
+        torch.from_numpy(stacked),
+        torch.from_numpy(stacked).int(),
+        torch.from_numpy(stacked)[:, None],
+    ):
+        assert torch.equal(holes_from(given, halves()), expected)
+    in_colours = torch.from_numpy(square() > 0).expand(3, -1, -1)
+    assert holes_from(in_colours, halves()).shape == (1, 1, 64, 64)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +216,13 @@ def test_one_mask_serves_all_pictures_or_each_has_its_own():
         (lambda: holes_from(np.ones((64, 64), dtype=bool), halves()), "all of it is white"),
         (lambda: holes_from(np.arange(300)[None].repeat(100, 0) < 40, halves(300, 100)), "nothing of it is marked"),
         (lambda: holes_from(np.arange(300)[None].repeat(100, 0) > 40, halves(300, 100)), "all of it is marked"),
-        (lambda: holes_from([square(), square()], halves()), "mask must be one, or one for each of the 1 pictures"),
+        (lambda: holes_from([square()] * 2, [halves()] * 3), "mask must be one, or one for each of the 3 pictures"),
+        (lambda: pictures_from(torch.zeros(0, 3, 64, 64)), "but its shape is"),
+        (lambda: pictures_from(torch.zeros(3, 0, 0)), "but its shape is"),
+        (lambda: pictures_from(torch.zeros(4, 16, 16)), "its shape is that of a latent"),
+        (lambda: pictures_from(b"picture.png"), "picture must be an image of Pillow's"),
+        (lambda: pictures_from(Image.fromarray(np.full((9, 9), np.nan, dtype=np.float32))), "numbers from 0 on"),
+        (lambda: pictures_from(Image.fromarray(np.full((9, 9), -5, dtype=np.int32))), "numbers from 0 on"),
         (lambda: holes_from(None, halves()), "mask must be an image of Pillow's"),
     ],
 )

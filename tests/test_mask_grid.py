@@ -82,6 +82,8 @@ def test_the_buttons_below_empty_all_cells_and_mark_the_middle_alone():
     cell(grid, 1, 1).value = True
     press(grid, "Middle square")
     assert grid.mask().equal(middle)
+    press(grid, "Right half")
+    assert torch.equal(grid.mask(), (torch.arange(64) >= 32).expand(64, 64))
     press(grid, "Clear")
     assert not grid.mask().any()
 
@@ -254,6 +256,18 @@ def test_what_is_no_picture_is_said():
     assert painted.says().startswith("TypeError: picture must be")
 
 
+def test_an_interrupt_leaves_no_older_result_and_says_that_it_stopped():
+    def interrupted(prompt, mask):
+        raise KeyboardInterrupt
+
+    painted = Painted(fill=interrupted)
+    painted.filled.value = "an older one"
+    with pytest.raises(KeyboardInterrupt):
+        painted.button.click()
+    assert painted.filled.value == ""
+    assert painted.says() == "Stopped."
+
+
 def test_while_it_fills_it_says_so():
     said = []
     painted = Painted(fill=lambda prompt, mask: said.append(painted.says()) or Pictures(RESULT))
@@ -288,7 +302,9 @@ def fill(prompt, mask):
         ((fill, "nowhere.png", ALT), "picture must be a file"),
         ((fill, [PICTURE, PICTURE], ALT), "picture must be one, but got 2"),
         ((fill, PICTURE, "a face"), "alt must say in a sentence"),
-        ((fill, PICTURE, ALT, "a hat", 6), "side must be a multiple of cells, 6, but got 64"),
+        ((fill, PICTURE, None), "alt must be a text, but got NoneType"),
+        ((fill, PICTURE, ALT, 5), "prompt must be a text, but got int"),
+        ((fill, PICTURE, ALT, "a hat", 6), "cells must be 4, 8 or 16, which divide the picture's 64 pixels, but got 6"),
     ],
 )
 def test_what_is_wrong_in_the_call_is_refused_in_a_sentence(arguments, sentence):

@@ -324,7 +324,7 @@ def test_what_a_learner_writes_is_used_below_and_a_bug_hunts_test_is_run(exercis
     code, part, name = cells(path, "code"), f"exercise-{exercise.id.replace('.', '-')}", exercise.solution.__name__
     (place,) = [number for number, cell in enumerate(code) if cell.id == f"{part}-check"]
     if isinstance(exercise, BugHunt):
-        assert "The test lets " in code[place].outputs[0].text
+        assert "The course's test lets " in code[place].outputs[0].text
         calls = [node for node in ast.walk(ast.parse(code[place].source)) if isinstance(node, ast.Call)]
         assert any(ast.unparse(call).startswith(f"run_test({name}, ") for call in calls)
     else:

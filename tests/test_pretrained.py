@@ -711,7 +711,8 @@ def test_editing_was_measured_on_the_shipped_networks_and_shows_what_the_course_
     assert holes["replacement"]["object and colour"] >= 0.9
     assert holes["replacement"]["object and colour"] >= holes["RePaint, 4 times"]["object and colour"], "as it fills"
     assert holes["without a prompt"]["object and colour"] < 0.1
-    assert holes["pasted"]["object and colour"] < 0.6
+    assert holes["drawn alone, cut in"]["object and colour"] < 0.6 < 0.9 < holes["drawn alone"]["object and colour"]
+    assert holes["real, through the VAE"]["seam"] < holes["replacement"]["seam"]
     assert holes["replacement"]["changed outside"] == 0 < holes["decoded, not pasted back"]["changed outside"]
 
     inverted = {(row["refinements"], row["steps"]): row for row in table["inversion"]["rows"]}
@@ -720,15 +721,22 @@ def test_editing_was_measured_on_the_shipped_networks_and_shows_what_the_course_
     assert inverted[1, 25]["latents_error"] < inverted[0, 50]["latents_error"]
 
     changes = table["changes"]["rows"]
-    assert changes["strength 0.6"]["colour"] > 0.85 > 0.1 > changes["strength 0.2"]["colour"]
-    assert changes["strength 0.6"]["same shape"] > changes["strength 1.0"]["same shape"] + 0.1
+    assert changes["strength 0.6, guidance 3"]["colour"] > 0.85 > 0.1 > changes["strength 0.2, guidance 3"]["colour"]
+    assert changes["strength 0.6, guidance 3"]["same shape"] > changes["strength 1.0, guidance 3"]["same shape"] + 0.1
     shared, alone = changes["inverted, attention shared, guidance 1"], changes["inverted, guidance 1"]
     assert shared["same shape"] > alone["same shape"] + 0.05
-    assert shared["changed outside"] < alone["changed outside"] / 2
+    assert shared["outside"] < alone["outside"] / 2
+    assert shared["inside"] < alone["inside"]
+    assert changes["new noise, attention shared, guidance 1"]["same shape"] < alone["same shape"]
 
     together, apart = table["composition"]["and"], table["composition"]["not"]
-    assert together["the first two, w = 3 and 1"]["red"] > together["the first two, w = 3 and 3"]["red"] + 0.3
-    assert apart["a red sports car, not on a white background"]["on white"] == 1
+    strong, weak = (together[f"w = 3, and {w} for a sports car on a sky blue"]["red"] for w in (3, 1))
+    assert weak > strong + 0.3
+    assert together["w = 3, and 3 for on a sky blue"]["whole"] < 0.1
+    said = [apart[f"a red sports car, {word}on a white background"] for word in ("not ", "")]
+    assert [row["on white"] for row in said] == [1, 1]
+    assert said[0]["whole"] < 0.1 < 0.9 < said[1]["whole"]
+    assert apart["w = 3, and -2 for on a white background"] == apart["negative prompt: on a white background"]
     assert apart["w = 3, and -1 for on a white background"]["on white"] < apart["a red sports car"]["on white"] / 2
     views = table["views"]
     assert views["pixels"]["two views, w = 3"]["both"] > 0.3 > views["pixels"]["one view, w = 3"]["both"]

@@ -91,7 +91,9 @@ def run_test(test: Callable, function: Callable, name: str) -> None:
     except Exception as error:
         say(f"The test stops at {name}: {describe(error)}")
     else:
-        say(f"The test lets {name} pass.")
+        # Until it is solved, what check hands back is no test of the learner's.
+        whose = "The course's test" if any(test is each.solution for each in EXERCISES.values()) else "The test"
+        say(f"{whose} lets {name} pass.")
 
 
 def hints(exercise_id: str) -> None:

@@ -176,7 +176,7 @@ class BugHunt:
         if any(attempt(version).end == "passed" for _ in range(AGAIN)):
             return (
                 f"Your test refuses a correct version now and then, by chance ({tried.said}). "
-                "Take more numbers, or leave more room."
+                "Take more numbers, or leave more room, as torch.allclose does with a larger atol."
             )
         advice = inspect.getdoc(version) or "Which values would be right?"
         return f"Your test refuses a correct version too ({tried.said}). {advice}"

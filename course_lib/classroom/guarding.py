@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from course_lib.classroom.supervision import TimeUp
 from course_lib.schedules import NoiseSchedule
 
+FILLER = -torch.inf  # what a trial fills lists of numbers up with, so that they have one length
 STUBS_LINE = "the stub's line raise NotImplementedError"
 
 
@@ -195,7 +196,10 @@ def require_kind(result: Any, expected: Any) -> None:
         if result.shape != expected.shape:
             raise WrongAnswerError(f"The shape should be {tuple(expected.shape)}, but it is {tuple(result.shape)}.")
         if result.is_complex() and not expected.is_complex():
-            raise WrongAnswerError("The result is complex: the root of a negative number was taken.")
+            raise WrongAnswerError(
+                "The result is complex: the root of a negative number was taken. Is a difference the wrong way round, or a "
+                "ratio upside down?"
+            )
         if result.dtype != expected.dtype:
             raise WrongAnswerError(
                 f"The dtype should be {expected.dtype}, but it is {result.dtype}: convert with .to(…)."
@@ -271,7 +275,7 @@ def _others(value: Any) -> list[Any]:
     if isinstance(value, Tensor) and value.is_floating_point():
         return [0.9 * value, 0.3 * value, -value, value.flip(0) if value.ndim else value]
     if isinstance(value, Tensor) and value.ndim > 0:
-        return [value.flip(0), (value + 1) // 2]
+        return [value.flip(0), ~value if value.dtype == torch.bool else (value + 1) // 2]
     return []
 
 
@@ -301,6 +305,8 @@ def example_of(got: Tensor, wanted: Tensor) -> str:
         return ""
     got, wanted = got.double().flatten(), wanted.double().flatten()
     worst = int((got - wanted).abs().nan_to_num(nan=torch.inf).argmax())
+    if FILLER in (got[worst], wanted[worst]):  # a list that is too short or too long
+        return ""
     if got[worst].isnan() and not wanted[worst].isnan():
         return "For one input it gives nan, not a number: is something divided by 0, or the root of less than 0 taken?"
     for digits in (4, 6, 9, 15):  # as many as show the difference

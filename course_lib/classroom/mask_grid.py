@@ -15,7 +15,8 @@ MARK = "×"  # stands in a marked cell, which is darker, too: nobody needs to te
 
 
 class MaskGrid(widgets.VBox):
-    """Cells to mark, below each other in rows, and two buttons: all of them empty, and the middle square, as at the start.
+    """Cells to mark, below each other in rows, and three buttons: none of them, the right half, and the middle square, as at
+    the start.
 
     Args:
         cells: so many along each side, in 3…16.
@@ -35,16 +36,18 @@ class MaskGrid(widgets.VBox):
             for column in range(1, cells + 1)
         ]
         columns = {"grid_template_columns": f"repeat({cells}, {size}px)", "overflow": "visible"}
-        clear, middle = widgets.Button(description="Clear"), widgets.Button(description="Middle square")
-        super().__init__([widgets.GridBox(buttons, layout=columns), widgets.HBox([clear, middle])])
+        clear, half, middle = (widgets.Button(description=name) for name in ("Clear", "Right half", "Middle square"))
+        super().__init__([widgets.GridBox(buttons, layout=columns), widgets.HBox([clear, half, middle])])
         self.cells, self.buttons, self._listeners, self._quiet = cells, buttons, [], False
 
         margin = max(1, cells // 4)
-        empty, square_marks = torch.zeros(2, cells, cells, dtype=torch.bool)
+        empty, half_marks, square_marks = torch.zeros(3, cells, cells, dtype=torch.bool)
+        half_marks[:, cells // 2 :] = True
         square_marks[margin:-margin, margin:-margin] = True
         for button in buttons:
             button.observe(self._toggled, "value")
         clear.on_click(lambda _: self.mark(empty))
+        half.on_click(lambda _: self.mark(half_marks))
         middle.on_click(lambda _: self.mark(square_marks))
         self.mark(square_marks)
 

@@ -16,6 +16,7 @@ from course_lib.classroom.playground import ENLARGE, WIDE, told
 from course_lib.classroom.plots import img_tag, packed
 from course_lib.classroom.showing import show_widget, spoken_line, text_html
 from course_lib.classroom.widgets import with_names_of_now
+from course_lib.emoji.scenes import SIDE
 from course_lib.pipeline.given import Several, pictures_from
 from course_lib.pipeline.pictures import Pictures
 
@@ -55,12 +56,16 @@ def painter(
     """
     if not callable(fill):
         raise TypeError(f"fill must be a function of a prompt and a mask, but got {type(fill).__name__}.")
+    for name, value in (("alt", alt), ("prompt", prompt)):
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be a text, but got {type(value).__name__}.")
     if len(alt.split()) < 4:
         raise ValueError(f"alt must say in a sentence what the picture shows, but got {alt!r}.")
     if len(whole := _pictures(picture)) != 1:
         raise ValueError(f"picture must be one, but got {len(whole)}.")
     sheet, fill, grid = whole.together(ENLARGE), with_names_of_now(fill), MaskGrid(cells)
-    grid.mask()  # refuses cells that are no whole number of pixels
+    if SIDE % cells:
+        raise ValueError(f"cells must be 4, 8 or 16, which divide the picture's {SIDE} pixels, but got {cells}.")
     text = widgets.Text(prompt, description="prompt", continuous_update=False, **WIDE)
     button = widgets.Button(description="Fill", button_style="primary")
     button.add_class("course-enter")
@@ -73,17 +78,18 @@ def painter(
 
     def press(_: widgets.Button) -> None:
         mask, result = grid.mask(), ""
-        if not mask.any():
-            status.value = text_html("There is no hole to fill: mark at least one cell.")
-        elif mask.all():
-            status.value = text_html("Nothing of the picture would stay: leave at least one cell unmarked.")
-        else:
-            status.value = text_html("Filling …")
-            with told(status, "Done: mark other cells, or change the prompt, and fill again."):
-                result = _img(
-                    _pictures(fill(text.value, mask)).together(ENLARGE), f"{alt} Its hole is filled with: {text.value}"
-                )
-        filled.value = result
+        try:
+            if not mask.any():
+                status.value = text_html("There is no hole to fill: mark at least one cell.")
+            elif mask.all():
+                status.value = text_html("Nothing of the picture would stay: leave at least one cell unmarked.")
+            else:
+                status.value = text_html("Filling …")
+                with told(status, "Done: mark other cells, or change the prompt, and fill again."):
+                    drawn = _pictures(fill(text.value, mask)).together(ENLARGE)
+                    result = _img(drawn, f"{alt} Its hole is filled with: {text.value}")
+        finally:
+            filled.value = result
 
     grid.on_change(redraw)
     button.on_click(press)

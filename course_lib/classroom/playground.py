@@ -132,6 +132,9 @@ def told(status: widgets.HTML, done: str) -> Iterator[None]:
         status.value = text_html(_unknown_words(warned) or done)
     except Exception as error:  # any, as above
         status.value = problem_html(error)
+    except KeyboardInterrupt:
+        status.value = text_html("Stopped.")
+        raise
 
 
 def _seed_field() -> widgets.BoundedIntText:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from course_lib.editing import last_share
 from course_lib.emoji.scenes import SIDE
+from course_lib.networks.vae import LATENT
 from course_lib.support.arguments import require_finite
 
 Given = Image.Image | str | os.PathLike | np.ndarray | Tensor
@@ -68,22 +69,20 @@ def holes_from(mask: Several, picture: Several) -> Tensor:
     """Where pictures are to be filled: (N, 1, 64, 64) bool.
 
     A mask has two values, of which the larger, such as white or True, marks the hole, and the size of its picture, before
-    or after that was brought to 64×64. It is cut and shrunk as the picture is.
+    or after that was brought to 64×64. It is cut and shrunk as the picture is. One picture may have several masks, and
+    several pictures one; a tensor or an array, (N, H, W), holds N masks.
 
     Raises:
         TypeError, ValueError, FileNotFoundError: in one sentence, for any other mask, and for one without a hole or without
             anything else.
     """
     masks, pictures = _each_of("mask", mask), _each_of("picture", picture)
-    if len(masks) not in (1, len(pictures)):
+    if 1 not in (len(masks), len(pictures)) and len(masks) != len(pictures):
         raise ValueError(f"mask must be one, or one for each of the {len(pictures)} pictures, but got {len(masks)}.")
     sizes = [_upright(_image("picture", each)).size for each in pictures]
-    return torch.stack(
-        [
-            _hole(_image("mask", each), size)
-            for each, size in zip(masks * (len(sizes) // len(masks)), sizes, strict=True)
-        ]
-    )
+    count = max(len(masks), len(sizes))
+    masks, sizes = (each * (count // len(each)) for each in (masks, sizes))
+    return torch.stack([_hole(_image("mask", mask), size) for mask, size in zip(masks, sizes, strict=True)])
 
 
 def _hole(mask: Image.Image, size: tuple[int, int]) -> Tensor:  # (1, 64, 64) bool
@@ -116,29 +115,42 @@ def _hole(mask: Image.Image, size: tuple[int, int]) -> Tensor:  # (1, 64, 64) bo
 
 
 def _each_of(name: str, given: Several) -> list[Given]:
-    """A list of single ones; tensors and arrays with four axes hold several."""
+    """A list of single ones; tensors and arrays with four axes hold several, and so do masks with three."""
     if isinstance(given, str | os.PathLike | Image.Image):
         return [given]
     if isinstance(given, np.ndarray | Tensor):
-        return list(given) if given.ndim == 4 and len(given) else [given]
-    if not isinstance(given, Sequence):
+        several = given.ndim == 4 or (name == "mask" and given.ndim == 3 and not _is_picture(given))
+        return list(given) if several and len(given) else [given]
+    if not isinstance(given, Sequence) or isinstance(given, bytes):
         raise TypeError(f"{name} must be {WANTED}, but got {type(given).__name__}.")
     if not given:
         raise ValueError(f"{name} must be at least one, but got an empty list.")
     return list(given)
 
 
+def _is_picture(mask: np.ndarray | Tensor) -> bool:
+    """Whether a mask with three axes is one, saved in colours, and not several without."""
+    if isinstance(mask, Tensor):
+        return len(mask) == 3 and bool((mask == mask[:1]).all())  # (3, H, W)
+    return mask.shape[-1] in (1, 3, 4)  # (H, W, 3)
+
+
 def _image(name: str, given: Given) -> Image.Image:
     if isinstance(given, Image.Image):
         return given
     if isinstance(given, str | os.PathLike):
-        return _opened(name, Path(given))
+        return _opened(name, Path(given).expanduser())
     if not isinstance(given, np.ndarray | Tensor):
         raise TypeError(f"{name} must be {WANTED}, but got {type(given).__name__}.")
     values = given.detach().cpu() if isinstance(given, Tensor) else given
-    if isinstance(given, Tensor):
+    if isinstance(given, Tensor) and given.numel():
+        if tuple(values.shape) == LATENT:
+            raise ValueError(
+                f"{name} must hold pixels, but its shape is that of a latent: decode it, or hand it over as start."
+            )
         if values.is_floating_point():
             require_finite(name, values)
+            values = values.float()  # NumPy knows no bfloat16
             values = (values.clamp(-1, 1) + 1) / 2 if values.abs().max() <= 2 else values
         values = (values.movedim(0, -1) if values.ndim == 3 else values).numpy()
     if values.ndim == 3 and values.shape[-1] == 1:
@@ -164,7 +176,7 @@ def _opened(name: str, path: Path) -> Image.Image:
         with Image.open(path) as image:
             image.load()
             return image
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
         raise ValueError(f"{name} must be a picture that Pillow can open, but {str(path)!r} is not: {error}.") from None
 
 
@@ -174,11 +186,22 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _on(image: Image.Image, colour: str) -> Image.Image:
-    """What is transparent shows the colour; 16 bits a number become 8."""
+    """What is transparent shows the colour; 16 bits a number, and floats, become 8 bits."""
     if image.mode.startswith(("I", "F")):
-        values = np.array(image).astype(float)
-        return Image.fromarray((values / (257 if values.max() > 255 else 1)).clip(0, 255).astype(np.uint8))
+        return _in_eight_bits(image)
     if image.mode not in ("RGBA", "RGBa", "LA", "La", "PA") and "transparency" not in image.info:
         return image.convert("RGB")
     ground = Image.new("RGBA", image.size, colour)
     return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+
+
+def _in_eight_bits(image: Image.Image) -> Image.Image:
+    """Of 16 bits the upper eight; floats in 0…1 as in arrays, or in 0…255, as ``convert("F")`` makes them."""
+    values = np.array(image).astype(float)
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise ValueError(f"picture must hold numbers from 0 on, but its mode is {image.mode} and some are not.")
+    if image.mode.startswith("F"):
+        scale = 255 if values.max() <= 1 else 1
+    else:  # "I" is what older versions of Pillow make of 16 bits
+        scale = 1 / 257 if image.mode != "I" or values.max() > 255 else 1
+    return Image.fromarray((values * scale).round().clip(0, 255).astype(np.uint8))

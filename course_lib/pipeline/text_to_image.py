@@ -279,6 +279,8 @@ class TextToImage:
         if edit.mask is None:
             return Walk(sample(guided, x, times, cond=cond), self.decode)
         hole = holes_from(edit.mask, edit.picture)  # (N or 1, 1, 64, 64)
+        if len(hole) not in (1, len(cond)):
+            raise ValueError(f"mask must be one, or one for each of the {len(cond)} prompts, but got {len(hole)}.")
         # A number of the latent stands for 4×4 pixels: it is drawn if one of them is.
         hole_in_latent = F.max_pool2d(hole.float(), SIDE // LATENT[-1]).bool().to(x.device)  # (N or 1, 1, 16, 16)
         # RePaint's walk costs four times as many calls and fills no better here: recipes/measurements/editing.py
@@ -385,4 +387,4 @@ def _as_pictures(pictures: Tensor) -> Pictures:
 def _start(edit: Edit, count: int) -> Tensor:
     require_finite("start", edit.start)
     require_axes("start", edit.start, count, *LATENT)
-    return edit.start.to(best_device())
+    return edit.start.to(best_device(), torch.float32)

@@ -2,6 +2,7 @@
 
 import math
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -375,6 +376,18 @@ def up_by_one_minus_the_root(x_t, alpha_bar_t, alpha_bar_s, eps):
     return r * x_t + (1 - r) * eps
 
 
+@wrong("09.2", "a root too many")
+def up_by_the_root_of_one_minus_a_root(x_t, alpha_bar_t, alpha_bar_s, eps):
+    r = math.sqrt(alpha_bar_s / alpha_bar_t)
+    return r * x_t + math.sqrt(1 - r) * eps
+
+
+@wrong("09.2", "That one is new")
+def up_through_a_guessed_picture(x_t, alpha_bar_t, alpha_bar_s, eps):
+    picture = (x_t - math.sqrt(1 - alpha_bar_t) * eps) / math.sqrt(alpha_bar_t)
+    return math.sqrt(alpha_bar_s) * picture + math.sqrt(1 - alpha_bar_s) * eps
+
+
 @wrong("09.2", "factors are swapped")
 def up_the_wrong_way_round(x_t, alpha_bar_t, alpha_bar_s, eps):
     r = alpha_bar_s / alpha_bar_t
@@ -527,6 +540,20 @@ def noised_to(x_0, t, alpha_bar, eps):
 
 def rounded(strength, times):
     return max(1, round(strength * (len(times) - 1)))
+
+
+@wrong("09.3", "The two are swapped")
+def part_times_first(x_0, strength, times, alpha_bar, eps):
+    remaining = times[-1 - max(1, round(strength * (len(times) - 1))) :]
+    a = alpha_bar[remaining[0]].item()
+    return remaining, math.sqrt(a) * x_0 + math.sqrt(1 - a) * eps
+
+
+@wrong("09.3", "should hold times, each a number", "a list of length 4, holding tuples")
+def part_in_pairs(x_0, strength, times, alpha_bar, eps):
+    remaining = times[-1 - max(1, round(strength * (len(times) - 1))) :]
+    a = alpha_bar[remaining[0]].item()
+    return math.sqrt(a) * x_0 + math.sqrt(1 - a) * eps, list(pairwise(remaining))
 
 
 @wrong("09.3", "These are the first steps")
@@ -920,6 +947,26 @@ def step_up_with_a_wasted_call(x_t, t, s, eps_at, alpha_bar, refinements):
     for _ in range(refinements + 1):
         x_s = up(x_t, t, s, alpha_bar, eps)
         eps = eps_at(x_s, s)
+    return x_s
+
+
+@wrong("09.4", "It stops looking as soon as little changes")
+def step_up_until_nothing_moves(x_t, t, s, eps_at, alpha_bar, refinements):
+    x_s = up(x_t, t, s, alpha_bar, eps_at(x_t, t))
+    for _ in range(refinements):
+        again = up(x_t, t, s, alpha_bar, eps_at(x_s, s))
+        settled = torch.allclose(again, x_s, atol=1e-3)
+        x_s = again
+        if settled:
+            return x_s
+    return x_s
+
+
+@wrong("09.4", "eps_at is not asked once at t and then once for each refinement")
+def step_up_with_four_looks_at_most(x_t, t, s, eps_at, alpha_bar, refinements):
+    x_s = up(x_t, t, s, alpha_bar, eps_at(x_t, t))
+    for _ in range(min(refinements, 4)):
+        x_s = up(x_t, t, s, alpha_bar, eps_at(x_s, s))
     return x_s
 
 

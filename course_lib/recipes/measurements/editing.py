@@ -59,6 +59,7 @@ from course_lib.support.seeds import generator_for
 NAME, NETWORKS = "editing", ("fashion", "fashion_classifier", *TEXT_NETWORKS)
 GARMENTS, SHIRTS, GARMENT_STEPS, INVERSION_STEPS = 300, 100, 50, 50
 STRENGTHS = tuple(tenths / 10 for tenths in range(1, 11))
+STRENGTHS_UNGUIDED = (0.4, 0.6, 0.8, 1.0)
 INVERTED_IN = (10, 25, 50, 100)  # steps
 HOLES, HALVES, INVERTED, CHANGED, COMPOSED, PAIRS = 200, 60, 12, 60, 64, 90
 
@@ -263,10 +264,11 @@ def measure_text() -> dict:
     for part, (scenes, standing, hole) in holes.items():
         real, given = (scaled(compose(each)) for each in (scenes, standing))
         prompts = [of_object(caption) for caption in full_captions(scenes)]
-        drawn = {"pasted": fill_scenes(pipe, given, torch.ones_like(hole), prompts, Way())}
+        alone = fill_scenes(pipe, given, torch.ones_like(hole), prompts, Way())
+        drawn = {"real, through the VAE": pictures_of(pipe, latents_of(pipe, real)), "drawn alone, cut in": alone}
         drawn |= {name: fill_scenes(pipe, given, hole, prompts, way) for name, way in SCENE_WAYS.items()}
         drawn["without a prompt"] = fill_scenes(pipe, given, hole, [""] * len(given), Way())
-        shown = {"real": real, "decoded, not pasted back": drawn["replacement"]}
+        shown = {"real": real, "drawn alone": alone, "decoded, not pasted back": drawn["replacement"]}
         shown |= {name: torch.where(hole, each, given) for name, each in drawn.items()}
         table[part] = {name: describe_filled(each, scenes, given, hole) for name, each in shown.items()}
         for name, row in table[part].items():
@@ -312,51 +314,67 @@ def shown(pictures: Tensor, scenes: Scenes) -> Tensor:
     return (pictures - grounds[:, :, None, None]).abs().amax(dim=1) > 0.2
 
 
-def measure_changes() -> dict:
-    """The object gets another colour."""
-    pipe = text_to_image()
+def wanted_changes() -> tuple[Scenes, Scenes]:
+    """Scenes, and the same with the object in another colour, which goes with their background."""
     generator = torch.Generator().manual_seed(13)
     scenes = draw_scenes(4 * CHANGED, generator).centred()
     colour = (scenes.colour + 1 + torch.randint(len(COLOURS) - 1, (len(scenes),), generator=generator)) % len(COLOURS)
     fits = visible(colour, scenes.background) & training_cells()[scenes.object, colour] & ~scenes.native
     scenes, colour = scenes[fits][:CHANGED], colour[fits][:CHANGED]
-    wanted = replace(scenes, colour=colour)
-    given, ideal = scaled(compose(scenes)), scaled(compose(wanted))
+    return scenes, replace(scenes, colour=colour)
+
+
+def describe_changed(pictures: Tensor, scenes: Scenes, wanted: Scenes) -> dict[str, float]:
+    """Whether pictures of scenes show what was wanted, and how much else has changed.
+
+    Returns:
+        Shares that are judged right; ``same shape``, of the pixels that differ from the background before or after, the
+        share that does so in both; the mean change of a pixel ``outside`` the object, against the picture that was given,
+        and ``inside``, against the object in its new colour.
+    """
+    given, ideal = (scaled(compose(each)) for each in (scenes, wanted))
+    stood, stands = shown(given, scenes), shown(pictures, scenes)  # (N, 64, 64)
+    overlap = (stood & stands).sum((1, 2)) / (stood | stands).sum((1, 2))
+    outside = ~F.max_pool2d(stood[:, None].float(), 5, 1, 2).bool()[:, 0]  # two pixels away from the object
+    right = judged_right(pictures, wanted, emoji_classifier(), emoji_wholeness())
+    return {
+        **shares({what: right[what] for what in ("object", "colour", "whole", "adherence")}),
+        "same shape": round(overlap.mean().item(), 4),
+        "outside": round((pictures - given).abs().mean(dim=1)[outside].mean().item(), 4),
+        "inside": round((pictures - ideal).abs().mean(dim=1)[stood].mean().item(), 4),
+    }
+
+
+def measure_changes() -> dict:
+    """The object gets another colour."""
+    pipe = text_to_image()
+    scenes, wanted = wanted_changes()
+    given, ideal = (scaled(compose(each)) for each in (scenes, wanted))
     befores, afters = ([without_style(caption) for caption in full_captions(each)] for each in (scenes, wanted))
     before, after = read(pipe, befores), read(pipe, afters)
     latents, schedule = latents_of(pipe, given), pipe.denoiser.schedule
-    stood = shown(given, scenes)
     table = {"pictures": CHANGED, "steps": STEPS, "inverted in": INVERSION_STEPS, "rows": {}}
 
     def row(name: str, pictures: Tensor) -> None:
-        right = judged_right(pictures, wanted, emoji_classifier(), emoji_wholeness())
-        now = shown(pictures, scenes)
-        overlap = (stood & now).sum((1, 2)) / (stood | now).sum((1, 2))
-        outside = ~F.max_pool2d(stood[:, None].float(), 5, 1, 2).bool()  # two pixels away from the object
-        changed = ((pictures - given).abs().mean(dim=1, keepdim=True) * outside).sum() / outside.sum()
-        said = shares({what: right[what] for what in ("object", "colour", "whole", "adherence")})
-        table["rows"][name] = {
-            **said,
-            "same shape": round(overlap.mean().item(), 4),
-            "changed outside": round(changed.item(), 4),
-            "psnr": round(psnr(pictures, given), 2),
-            "psnr to the recoloured": round(psnr(pictures, ideal), 2),
-        }
+        table["rows"][name] = describe_changed(pictures, scenes, wanted)
         print("changes", name, table["rows"][name], flush=True)
 
     row("nothing done", given)
     row("recoloured, real", ideal)
     row("through the VAE", pictures_of(pipe, latents))
-    noise = pipe.noise(CHANGED, seed=0).cpu()
-    times = schedule.times(STEPS)
-    for strength in STRENGTHS:
-        walk = last_share(times, strength)
-        row(f"strength {strength}", drawn_from(pipe, add_noise(schedule, latents, walk[0], noise), walk, after))
+    noise, times = pipe.noise(CHANGED, seed=0).cpu(), schedule.times(STEPS)
+    for guidance, strengths in ((GUIDANCE, STRENGTHS), (1.0, STRENGTHS_UNGUIDED)):
+        for strength in strengths:
+            walk = last_share(times, strength)
+            noised = add_noise(schedule, latents, walk[0], noise)
+            row(f"strength {strength}, guidance {guidance:g}", drawn_from(pipe, noised, walk, after, guidance))
     inverted, times = invert(pipe, latents, before, INVERSION_STEPS, REFINEMENTS), schedule.times(INVERSION_STEPS)
-    row("inverted, guidance 1", drawn_from(pipe, inverted, times, after, 1.0))
-    row("inverted, guidance 3", drawn_from(pipe, inverted, times, after))
-    row("inverted, attention shared, guidance 1", drawn_in_pairs(pipe, inverted, times, befores, afters, 1.0))
-    row("inverted, attention shared, guidance 3", drawn_in_pairs(pipe, inverted, times, befores, afters, GUIDANCE))
+    for guidance in (1.0, GUIDANCE):
+        row(f"inverted, guidance {guidance:g}", drawn_from(pipe, inverted, times, after, guidance))
+    for start, x in (("inverted", inverted), ("new noise", noise)):
+        for guidance in (1.0, GUIDANCE):
+            pictures = drawn_in_pairs(pipe, x, times, befores, afters, guidance)
+            row(f"{start}, attention shared, guidance {guidance:g}", pictures)
     return table
 
 
@@ -386,7 +404,8 @@ def drawn_in_pairs(
     return pictures_of(pipe, drawn)
 
 
-RED, ON_BLUE, ON_WHITE = "a red sports car", "a sports car on a sky blue background", "on a white background"
+RED, CAR_ON_BLUE = "a red sports car", "a sports car on a sky blue background"
+ON_BLUE, ON_WHITE = "on a sky blue background", "on a white background"
 
 
 def measure_composition() -> dict:
@@ -417,15 +436,16 @@ def measure_composition() -> dict:
     def composed(prompts: tuple[str, str], w: tuple[float, float]) -> Tensor:
         return drawn(Composed(pipe.denoiser, [read(pipe, [one]) for one in prompts], w, nothing))
 
-    for prompt in (RED, ON_BLUE, "a red sports car on a sky blue background"):
+    for prompt in (RED, CAR_ON_BLUE, f"{RED} {ON_BLUE}"):
         row("and", prompt, drawn(pipe.guided(), prompt))
-    for w in ((3, 3), (3, 1)):
-        row("and", f"the first two, w = {w[0]} and {w[1]}", composed((RED, ON_BLUE), w))
-    for prompt in (RED, f"{RED}, not {ON_WHITE}"):
+    for second in (CAR_ON_BLUE, ON_BLUE):
+        for w in ((3, 3), (3, 1)):
+            row("and", f"w = {w[0]}, and {w[1]} for {second.removesuffix(' background')}", composed((RED, second), w))
+    for prompt in (RED, f"{RED}, not {ON_WHITE}", f"{RED}, {ON_WHITE}"):
         row("not", prompt, drawn(pipe.guided(), prompt))
     for w in ((3, -0.5), (3, -1), (3, -2)):
         row("not", f"w = {w[0]}, and {w[1]:g} for {ON_WHITE}", composed((RED, ON_WHITE), w))
-    row("not", f"guided, away from {ON_WHITE}", drawn(pipe.guided(uncond=read(pipe, [ON_WHITE])), RED))
+    row("not", f"negative prompt: {ON_WHITE}", drawn(pipe.guided(uncond=read(pipe, [ON_WHITE])), RED))
     return table
 
 

@@ -43,7 +43,7 @@ def resume(name: str, networks: Iterable[str], begin: Callable[[], dict]) -> dic
 def save(name: str, table: dict) -> None:
     """Write the table, whole or not at all, and its checksum."""
     with atomic_write(data_folder() / _file(name)) as partial:
-        partial.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(table, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     record_checksum(_file(name))
 
 
