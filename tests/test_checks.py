@@ -1006,8 +1006,9 @@ def refuses_negative(function):
 
 
 def test_the_courses_own_test_is_called_by_its_name(capsys):
-    run_test(EXERCISES["01.4"].solution, EXERCISES["01.1"].solution, "the course's step")
-    assert capsys.readouterr().out == "The course's test lets the course's step pass.\n"
+    hunt = EXERCISES["01.4"]
+    run_test(hunt.solution, hunt.correct[0], "a right step")
+    assert capsys.readouterr().out == "The course's test lets a right step pass.\n"
 
 
 @pytest.mark.parametrize(

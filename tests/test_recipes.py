@@ -19,6 +19,7 @@ from course_lib import pretrained, recipes
 from course_lib.datasets import fashion
 from course_lib.emoji import emoji_sets
 from course_lib.emoji.drawing import compose, scaled
+from course_lib.emoji.rated import rated_once, rated_pictures
 from course_lib.emoji.scenes import OBJECTS, draw_scenes, held_out_cells
 from course_lib.metrics import accuracy
 from course_lib.networks.vae import VAE, Posterior
@@ -54,6 +55,12 @@ from course_lib.support.batches import in_batches
 from course_lib.support.files import CourseFileError, checksums, differs
 from course_lib.training import trainable_copy
 
+
+def a_few(read):
+    """The first forty of the rated pictures: for each of all the nearest drawing would have to be found."""
+    return lambda: type(read())(*(part[:40] for part in read()))
+
+
 SMALL = {
     "emoji_classifier": (emoji_classifier, {"STEPS": 4, "BATCH_SIZE": 8, "TESTED": 1000}),
     "emoji_decoder": (emoji_decoder, {"STEPS": 4, "BATCH_SIZE": 4, "MEASURED": 8}),
@@ -61,7 +68,10 @@ SMALL = {
     "emoji_vae": (emoji_vae, {"STEPS": 4, "BATCH_SIZE": 4, "MEASURED": 8}),
     "emoji_wholeness": (
         emoji_wholeness,
-        {"STEPS": 4, "BATCH_SIZE": 8, "MADE": 20, "AT_A_TIME": 24, "TORN": 4, "REDRAWN": 40, "TESTED": 48},
+        {
+            **{"STEPS": 4, "BATCH_SIZE": 8, "MADE": 20, "AT_A_TIME": 24, "TORN": 4, "REDRAWN": 40, "TESTED": 48},
+            **{"rated_once": a_few(rated_once), "rated_pictures": a_few(rated_pictures)},
+        },
     ),
     "faces_diffusion": (faces_diffusion, {"STEPS": 4, "BATCH_SIZE": 8, "MEASURED": 20, "DRAWN_STEPS": 2}),
     "faces_gan": (faces_gan, {"STEPS": 4, "SETTING": fashion_gan.Setting(batch_size=8), "MEASURED": 20}),
