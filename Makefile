@@ -9,9 +9,9 @@ ARGS ?=
 TORCH ?=
 BIN := .venv/bin
 FIRST := /lab/tree/notebooks/00_start_here.ipynb
-LISTS := lab test clip compare coursework nbgrader
+LISTS := lab test clip compare coursework nbgrader site
 
-.PHONY: lab test check checksums format notebooks rerun mutants overhead compare stamp pins proof-setup proof-emoji proof-coursework clean always
+.PHONY: lab test check checksums format notebooks rerun mutants overhead compare site stamp pins proof-setup proof-emoji proof-coursework clean always
 
 ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo writable),writable)
 export HOME := $(CURDIR)/.home
@@ -66,6 +66,10 @@ overhead: .venv/lab
 # Our U-Net beside the one of diffusers: speed, then quality after the same ten minutes each.
 compare: .venv/compare
 	$(BIN)/python tests/compare_with_diffusers.py $(ARGS)
+
+# The course's page: a folder that any server can hand out; make site ARGS=elsewhere. Its front page draws.
+site: .venv/site
+	$(BIN)/python -m course_lib.site $(ARGS)
 
 # Write the address that Colab installs from into every notebook: make stamp REPO=https://…
 stamp: .venv/lab

@@ -1,0 +1,66 @@
+"""Build the course's page: ``make site``, or ``python -m course_lib.site [FOLDER]``.
+
+Needs no network, and its folder is all that a server has to hand out: a page for each notebook as it was saved, search,
+and a front page that draws. Warnings of Sphinx are errors.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from course_lib import pretrained
+from course_lib.site.export import export
+from course_lib.support.files import data_folder
+
+HERE = Path(__file__).parent
+TOP = HERE.parents[1]
+FOLDED = {"source_hidden": "hide-input", "outputs_hidden": "hide-output"}
+NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
+
+
+def build(folder: Path) -> int:
+    """Write the site into a folder; 0 if nothing was wrong with it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        source = Path(temporary)
+        shutil.copy(HERE / "index.md", source)
+        for notebook in NOTEBOOKS:
+            (source / notebook.name).write_text(folded(notebook.read_text(encoding="utf-8")), encoding="utf-8")
+        options = ["-q", "-W", "--keep-going", "-b", "html", "-c", HERE]
+        sphinx = subprocess.run([sys.executable, "-m", "sphinx", *options, source, folder], check=False)
+        if sphinx.returncode:
+            return sphinx.returncode
+    for notebook in NOTEBOOKS:  # what is downloaded is the notebook itself
+        shutil.copy(notebook, folder / "_sources")
+    fill_easel(folder / "_static" / "easel")
+    return 0
+
+
+def fill_easel(folder: Path) -> None:
+    """What the front page draws with: its scripts, ONNX Runtime, and the model."""
+    shutil.copytree(HERE / "browser", folder, dirs_exist_ok=True)
+    shutil.copytree(data_folder() / "onnxruntime_web", folder / "ort", dirs_exist_ok=True)
+    export(pretrained.text_to_image(), folder / "model")
+
+
+def folded(notebook: str) -> str:
+    """A notebook in which MyST-NB folds what JupyterLab folds: code without its own lesson, and what was to be predicted."""
+    content = json.loads(notebook)
+    for cell in content["cells"]:
+        hidden = cell["metadata"].get("jupyter", {})
+        tags = [tag for key, tag in FOLDED.items() if hidden.get(key)]
+        cell["metadata"]["tags"] = [*cell["metadata"].get("tags", []), *tags]
+    return json.dumps(content)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m course_lib.site", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=TOP / "site")
+    sys.exit(build(parser.parse_args().folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+// The course's text-to-image model in a browser: prompt → words → latent, step by step → pixels.
+
+import * as ort from "./ort/ort.wasm.min.mjs";
+import { normalNoise } from "./noise.js";
+import { guided, pictureFromV, sample } from "./sampling.js";
+import { encode, unknown } from "./tokenizer.js";
+
+ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+
+// Loads the files of a folder; told(share) hears how much of them is there.
+export async function load(folder, told = () => {}) {
+  const names = ["model.json", "words.onnx", "denoiser.onnx", "decoder.onnx"];
+  const shares = new Map();
+  const files = await Promise.all(
+    names.map((name) =>
+      fetched(new URL(name, folder), (done, size) => {
+        shares.set(name, [done, size]);
+        const [sum, whole] = [...shares.values()].reduce(([a, b], [c, d]) => [a + c, b + d], [0, 0]);
+        if (shares.size === names.length) told(sum / whole);
+      }),
+    ),
+  );
+  const around = JSON.parse(new TextDecoder().decode(files[0]));
+  const [words, denoiser, decoder] = await Promise.all(files.slice(1).map((file) => ort.InferenceSession.create(file)));
+  return new TextToImage(around, words, denoiser, decoder);
+}
+
+async function fetched(url, told) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${url.pathname.split("/").at(-1)} could not be loaded (${answer.status}).`);
+  const size = Number(answer.headers.get("Content-Length")) || 1;
+  const parts = [];
+  let done = 0;
+  for (const reader = answer.body.getReader(); ; ) {
+    const { done: ended, value } = await reader.read();
+    if (ended) break;
+    parts.push(value);
+    told((done += value.length), Math.max(size, done));
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+class TextToImage {
+  constructor(around, words, denoiser, decoder) {
+    Object.assign(this, { around, words, denoiser, decoder });
+  }
+
+  unknown(prompt) {
+    return unknown(prompt, this.around);
+  }
+
+  // Yields { t, latent, seen } for every step, both Float32Arrays of a latent: the noisy one, and what the denoiser sees in it.
+  async *watch(prompt, { guidance = this.around.guidance, steps = this.around.steps, seed = 0 } = {}) {
+    const { alpha_bar: alphaBar, latent } = this.around;
+    const size = latent.reduce((a, b) => a * b);
+    const asked = guidance === 1 ? [prompt] : guidance === 0 ? [""] : ["", prompt];
+    const words = await this.read(asked);
+    const predict = async (x, t) => {
+      const x_t = new Float32Array(asked.length * size);
+      asked.forEach((_, row) => x_t.set(x, row * size));
+      const { v } = await this.denoiser.run({
+        x_t: new ort.Tensor("float32", x_t, [asked.length, ...latent]),
+        t: new ort.Tensor("int64", BigInt64Array.from(asked, () => BigInt(t)), [asked.length]),
+        words,
+      });
+      const seen = asked.map((_, row) => pictureFromV(x, v.data.subarray(row * size, (row + 1) * size), alphaBar[t]));
+      return asked.length === 1 ? seen[0] : guided(...seen, guidance);
+    };
+    for await (const { x, t, x_0 } of sample(predict, normalNoise(size, seed), alphaBar, steps))
+      yield { t, latent: x, seen: x_0 };
+  }
+
+  // Pixels of a latent: { data, width, height } for a canvas.
+  async decode(latent) {
+    const z = new ort.Tensor("float32", latent, [1, ...this.around.latent]);
+    const { pictures } = await this.decoder.run({ z });
+    const side = this.around.side;
+    const data = new Uint8ClampedArray(4 * side * side).fill(255);
+    for (let pixel = 0; pixel < side * side; pixel++)
+      for (let colour = 0; colour < 3; colour++)
+        data[4 * pixel + colour] = (pictures.data[colour * side * side + pixel] + 1) * 127.5; // rounded
+    return new ImageData(data, side, side);
+  }
+
+  // A vector for each word; rows of zeros, padding, where a prompt is shorter than the longest.
+  async read(prompts) {
+    const rows = prompts.map((prompt) => encode(prompt, this.around));
+    const longest = Math.max(...rows.map((row) => row.length));
+    const ids = new BigInt64Array(rows.length * longest);
+    rows.forEach((row, place) => ids.set(row, place * longest));
+    return (await this.words.run({ ids: new ort.Tensor("int64", ids, [rows.length, longest]) })).words;
+  }
+}

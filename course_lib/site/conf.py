@@ -1,0 +1,32 @@
+"""What Sphinx is told: the saved notebooks, as they are, one page each."""
+
+from course_lib.site.mathml import setup as setup  # for Sphinx
+
+project = "Diffusion models, built in sight"
+author = "the course's authors"
+extensions = ["myst_nb"]
+root_doc = "index"
+nb_execution_mode = "off"  # what was saved is what is shown: make test has run it
+nb_render_markdown_format = "myst"
+nb_merge_streams = True
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide the code"
+nb_mime_priority_overrides = [
+    ("html", "text/html", 0),
+    ("html", "text/markdown", 1),
+    ("html", "application/vnd.jupyter.widget-view+json", None),  # no kernel runs here: what stands beside it is shown
+]
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+html_theme = "sphinx_book_theme"
+html_title = project
+html_math_renderer = "mathml"
+html_copy_source = True
+html_show_sourcelink = False
+html_theme_options = {
+    "use_download_button": True,
+    "use_fullscreen_button": False,
+    "home_page_in_toc": True,
+    "show_navbar_depth": 1,
+    "navbar_persistent": [],  # the search stands in the sidebar
+}

@@ -1,0 +1,251 @@
+"""The course's page: what its browser runs is the course's own model, and its pages are the notebooks."""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from playwright.sync_api import sync_playwright
+
+from course_lib import pretrained
+from course_lib.site import __main__ as site
+from course_lib.site.export import export
+from course_lib.support.files import data_folder
+from course_lib.support.seeds import generator_for
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+PROMPTS = ["a red sports car", "a blue frog", "a yellow umbrella on black", "a small pink elephant"]
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return pretrained.text_to_image()
+
+
+@pytest.fixture(scope="module")
+def easel(pipe, tmp_path_factory):
+    """The folder from which the front page draws."""
+    folder = tmp_path_factory.mktemp("easel")
+    site.fill_easel(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(easel):
+    """Of a server that hands the folder out."""
+    (easel / "index.html").write_text(
+        '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>Draw</title>'
+        '<div class="course-draw"></div><script type="module" src="draw.js"></script></html>',
+        encoding="utf-8",
+    )
+    handler = functools.partial(Quiet, directory=easel)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    """The front page; what it logs as an error fails the test, and so does a request to anywhere else."""
+    page, problems = browser.new_page(), []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    page.on(
+        "request", lambda asked: problems.append(asked.url) if not asked.url.startswith((address, "data:")) else None
+    )
+    page.goto(address)
+    yield page
+    page.close()
+    assert problems == []
+
+
+def runs(page, script):
+    """What a module gives that imports from the easel's scripts."""
+    return page.evaluate(f"(async () => {{ {script} }})()")
+
+
+# --- what is exported -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_exported_graphs_answer_as_the_networks_do(pipe, easel):
+    graphs = {
+        name: onnxruntime.InferenceSession(easel / "model" / f"{name}.onnx")
+        for name in ("words", "denoiser", "decoder")
+    }
+    with torch.no_grad():
+        for prompts in (["a cat"], PROMPTS, ["", "a small red sports car on a sky blue background, flat style"]):
+            ids, words = pipe.encoder.tokenizer(prompts), pipe.encoder.encode(prompts)
+            (found,) = graphs["words"].run(None, {"ids": ids.numpy()})
+            np.testing.assert_allclose(found, words, atol=5e-3)
+            x_t, t = pipe.noise(len(prompts), seed=3), torch.arange(1, 1001, 1000 // len(prompts))[: len(prompts)]
+            (v,) = graphs["denoiser"].run(None, {"x_t": x_t.numpy(), "t": t.numpy(), "words": words.numpy()})
+            np.testing.assert_allclose(v, pipe.denoiser.net(x_t, t, words), atol=2e-2)
+            (pictures,) = graphs["decoder"].run(None, {"z": x_t.numpy()})
+            np.testing.assert_allclose(pictures, pipe.vae.to_pictures(x_t), atol=5e-3)
+
+
+@pytest.mark.slow
+def test_all_that_a_reader_loads_is_at_most_30_megabytes(easel):
+    loaded = sum(
+        path.stat().st_size for path in easel.rglob("*") if path.suffix in (".js", ".mjs", ".wasm", ".onnx", ".json")
+    )
+    assert loaded < 30e6
+
+
+@pytest.mark.slow
+def test_a_student_is_exported_as_its_teacher_is(tmp_path):
+    export(pretrained.text_to_image(steps=4), tmp_path)
+    denoiser = onnxruntime.InferenceSession(tmp_path / "denoiser.onnx")
+    student = pretrained.text_to_image(steps=4)
+    x_t, t = student.noise(1, seed=0), torch.tensor([750])
+    with torch.no_grad():
+        words = student.encoder.encode(["a red sports car"])
+        (v,) = denoiser.run(None, {"x_t": x_t.numpy(), "t": t.numpy(), "words": words.numpy()})
+        np.testing.assert_allclose(v, student.denoiser.net(x_t, t, words), atol=2e-2)
+
+
+# --- what the browser computes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize("pair", [(0, 0), (1, 0), (7, 3), (2**31 - 1, 5), (2**40 + 17, 2**33)])
+def test_a_seed_means_the_same_noise_as_in_torch(page, pair):
+    script = (
+        f'const {{ normalNoise }} = await import("./noise.js"); return [...normalNoise(1024, {pair[0]}, {pair[1]})];'
+    )
+    found = torch.tensor(runs(page, script))
+    torch.testing.assert_close(found, torch.randn(1024, generator=generator_for(*pair)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_prompts_are_read_as_the_tokenizer_reads_them(page, pipe):
+    texts = [
+        "",
+        "A red, SPORTS car!",
+        "sky-blue don't “elefant” 3 🚗",
+        "a reed spots cart",
+        "Äpfel & naïve_café",
+        "x" * 30,
+    ]
+    model = json.dumps({"vocabulary": pipe.encoder.tokenizer.vocabulary, "first_id": 3, "longest": 24})
+    script = (
+        'const { encode, unknown } = await import("./tokenizer.js");'
+        f"const model = {model};"
+        f"return {json.dumps(texts)}.map((text) => [[...encode(text, model)].map(Number), unknown(text, model)]);"
+    )
+    for text, (ids, unknown) in zip(texts, runs(page, script), strict=True):
+        assert ids == pipe.encoder.tokenizer([text])[0].tolist(), text
+        assert [each["word"] for each in unknown] == list(pipe.encoder.unknown(text))
+        for each in unknown:
+            known = pipe.encoder.unknown(text)[each["word"]]
+            assert set(each["like"]) == set(known) or len(known) == 3, (
+                each
+            )  # of equally similar ones others may come first
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize("steps", [1, 4, 7, 25, 50])
+def test_a_walk_takes_the_times_of_the_schedule(page, pipe, steps):
+    script = f'const {{ times }} = await import("./sampling.js"); return times(1000, {steps});'
+    assert runs(page, script) == pipe.denoiser.schedule.times(steps)
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_the_page_draws_what_the_course_draws(page, pipe):
+    """The same prompt, seed and knobs: the same picture, to within two grey levels."""
+    for prompt, seed, guidance, steps in (
+        ("a red sports car", 1, 3, 25),
+        ("a blue frog", 2, 1, 5),
+        ("a purple teapot", 3, 7.5, 8),
+        ("", 4, 0, 3),
+    ):
+        page.fill("[name=prompt]", prompt)
+        page.fill("[name=seed]", str(seed))
+        for name, value in (("guidance", guidance), ("steps", steps)):
+            page.fill(f"[name={name}]", str(value))
+        page.click("button")
+        page.wait_for_function(
+            "document.querySelector('[role=status]').textContent.startsWith('Done')", timeout=120_000
+        )
+        script = "return [...document.querySelector('canvas').getContext('2d').getImageData(0, 0, 64, 64).data];"
+        drawn = torch.tensor(runs(page, script)).reshape(64, 64, 4)
+        expected = pipe(prompt, seed=seed, guidance=guidance, steps=steps).tensor[0].movedim(0, -1).int()
+        assert (drawn[..., 3] == 255).all()
+        assert (drawn[..., :3] - expected).abs().max() <= 2, prompt
+        assert page.locator("output").all_text_contents() == [f"{guidance:g}", str(steps)]
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_the_page_says_what_is_wrong_and_goes_on(page):
+    status = page.locator("[role=status]")
+    page.fill("[name=steps]", "1")
+
+    def draw(prompt, words):
+        page.fill("[name=prompt]", prompt)
+        page.keyboard.press("Enter")
+        page.wait_for_function(
+            "words => document.querySelector('[role=status]').textContent.includes(words)", arg=words, timeout=120_000
+        )
+
+    draw("a " * 30, "A prompt may have 24 words, and this one has 30")
+    draw("a blue elefant", "“elefant” is no word that it knows; it knows elephant")
+    draw("a cat", "Done")
+    assert "cat" in page.locator("canvas").get_attribute("aria-label")
+    assert status.text_content().startswith("Done")
+
+
+# --- the pages --------------------------------------------------------------------------------------------------------
+
+
+def test_what_jupyterlab_folds_is_folded_and_nothing_else_is_changed():
+    for notebook in site.NOTEBOOKS:
+        before = json.loads(notebook.read_text(encoding="utf-8"))
+        after = json.loads(site.folded(json.dumps(before)))
+        for one, other in zip(before["cells"], after["cells"], strict=True):
+            hidden = one["metadata"].get("jupyter", {})
+            tags = other["metadata"].pop("tags")
+            assert ("hide-input" in tags) == bool(hidden.get("source_hidden"))
+            assert ("hide-output" in tags) == bool(hidden.get("outputs_hidden"))
+            one["metadata"].pop("tags", None)
+            assert one == other
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_and_asks_nobody_else_for_anything(tmp_path, monkeypatch):
+    monkeypatch.setattr(site, "fill_easel", lambda folder: None)
+    assert site.build(tmp_path) == 0
+    for notebook in site.NOTEBOOKS:
+        page = (tmp_path / f"{notebook.stem}.html").read_text(encoding="utf-8")
+        assert "<math" in page or notebook.stem.startswith(("00", "10"))
+        assert "IPython." not in page
+        assert (tmp_path / "_sources" / notebook.name).read_bytes() == notebook.read_bytes()
+        for tag in ("<script src=", "<link href=", '<link rel="stylesheet" href='):
+            assert f'{tag}"http' not in page.replace(f'{tag}"https', f'{tag}"http')
+    assert "Attention" in (tmp_path / "searchindex.js").read_text(encoding="utf-8")
+    assert (data_folder() / "onnxruntime_web" / "LICENSE").is_file()
