@@ -155,7 +155,7 @@ def test_another_build_that_is_asked_for_takes_the_place_of_the_one_there(instal
 
 def test_an_unknown_list_or_build_is_named(monkeypatch, capsys):
     for arguments, sentence in (
-        (["labs"], "the lists are clip, compare, coursework, lab, nbgrader, test, but got labs"),
+        (["labs"], "the lists are clip, compare, coursework, lab, nbgrader, site, test, but got labs"),
         (["--torch=gpu"], "invalid choice: 'gpu'"),
     ):
         monkeypatch.setattr(sys, "argv", ["install", *arguments])

@@ -14,10 +14,14 @@ from pathlib import Path
 
 from course_lib import pretrained
 from course_lib.site.export import export
-from course_lib.support.files import data_folder
+from course_lib.support.files import shipped_file
 
 HERE = Path(__file__).parent
 TOP = HERE.parents[1]
+RUNTIME = (
+    *("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"),
+    *("LICENSE", "NOTICE", "ThirdPartyNotices.txt"),
+)
 FOLDED = {"source_hidden": "hide-input", "outputs_hidden": "hide-output"}
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
 
@@ -42,7 +46,9 @@ def build(folder: Path) -> int:
 def fill_easel(folder: Path) -> None:
     """What the front page draws with: its scripts, ONNX Runtime, and the model."""
     shutil.copytree(HERE / "browser", folder, dirs_exist_ok=True)
-    shutil.copytree(data_folder() / "onnxruntime_web", folder / "ort", dirs_exist_ok=True)
+    (folder / "ort").mkdir(exist_ok=True)
+    for name in RUNTIME:
+        shutil.copy(shipped_file(f"onnxruntime_web/{name}"), folder / "ort")
     export(pretrained.text_to_image(), folder / "model")
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 
-# What networks and pictures depend on. All else is text that people may edit: questions, cards, licences.
-VERIFIED = {".safetensors", ".gz", ".webp", ".png", ".json"}
+# What networks and pictures depend on, and what runs in browsers. All else is text that people may edit: questions, cards,
+# licences.
+VERIFIED = {".safetensors", ".gz", ".webp", ".png", ".json", ".mjs", ".wasm"}
 
 ABANDONED = 3600.0  # seconds after which an unfinished file counts as abandoned: writing one takes a few
 
