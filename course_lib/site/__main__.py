@@ -5,7 +5,6 @@ and a front page that draws. Warnings of Sphinx are errors.
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from course_lib import pretrained
 from course_lib.site.export import export
+from course_lib.site.staging import staged
 from course_lib.support.files import shipped_file
 
 HERE = Path(__file__).parent
@@ -22,7 +22,6 @@ RUNTIME = (
     *("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"),
     *("LICENSE", "NOTICE", "ThirdPartyNotices.txt"),
 )
-FOLDED = {"source_hidden": "hide-input", "outputs_hidden": "hide-output"}
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
 
 
@@ -32,7 +31,7 @@ def build(folder: Path) -> int:
         source = Path(temporary)
         shutil.copy(HERE / "index.md", source)
         for notebook in NOTEBOOKS:
-            (source / notebook.name).write_text(folded(notebook.read_text(encoding="utf-8")), encoding="utf-8")
+            (source / notebook.name).write_text(staged(notebook.read_text(encoding="utf-8")), encoding="utf-8")
         options = ["-q", "-W", "--keep-going", "-b", "html", "-c", HERE]
         sphinx = subprocess.run([sys.executable, "-m", "sphinx", *options, source, folder], check=False)
         if sphinx.returncode:
@@ -50,16 +49,6 @@ def fill_easel(folder: Path) -> None:
     for name in RUNTIME:
         shutil.copy(shipped_file(f"onnxruntime_web/{name}"), folder / "ort")
     export(pretrained.text_to_image(), folder / "model")
-
-
-def folded(notebook: str) -> str:
-    """A notebook in which MyST-NB folds what JupyterLab folds: code without its own lesson, and what was to be predicted."""
-    content = json.loads(notebook)
-    for cell in content["cells"]:
-        hidden = cell["metadata"].get("jupyter", {})
-        tags = [tag for key, tag in FOLDED.items() if hidden.get(key)]
-        cell["metadata"]["tags"] = [*cell["metadata"].get("tags", []), *tags]
-    return json.dumps(content)
 
 
 def main() -> None:
