@@ -26,6 +26,7 @@ html_js_files = [("questions.js", {"type": "module"})]
 html_math_renderer = "mathml"
 html_copy_source = True
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_theme_options = {
     "use_download_button": True,
     "use_fullscreen_button": False,
