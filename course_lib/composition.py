@@ -171,7 +171,7 @@ class SharedAttention:
         if len(self.source) > weights.shape[-1] or self.source.max() >= weights.shape[-1]:
             raise ValueError(f"source must fit prompts of {weights.shape[-1]} tokens, but got {self.source.tolist()}.")
         has_one = F.pad(self.source >= 0, (0, weights.shape[-1] - len(self.source))).to(weights.device)
-        place = F.pad(self.source.clamp(min=0), (0, weights.shape[-1] - len(self.source))).to(weights.device)
+        place = F.pad(self.source, (0, weights.shape[-1] - len(self.source))).to(weights.device)
         shared = torch.where(has_one, first[..., place], second)
         shared = shared / shared.sum(dim=-1, keepdim=True)  # new words and old ones came from two pictures
         return torch.stack([first, shared], dim=1).flatten(0, 1)

@@ -177,6 +177,15 @@ def test_the_second_of_a_pair_looks_where_the_first_one_looks(net):
         assert torch.allclose(ratio[:1], ratio[:1, ..., :1].expand_as(ratio[:1]), rtol=1e-3)
 
 
+def test_what_a_pair_shares_depends_on_no_other_pair(net):
+    words, x, source = torch.randn(6, 5, 16), torch.randn(6, 4, 8, 8), torch.tensor([0, 1, -1, 2, 3])
+    shared = SharedAttention(NetDenoiser(net, COSINE, "v"), source)
+    with torch.no_grad():
+        together = shared(x, 500, words).x_0
+        alone = [shared(x[row : row + 2], 500, words[row : row + 2]).x_0 for row in (0, 2, 4)]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
 def test_pairs_stay_pairs_under_guidance(net):
     words, uncond = torch.randn(2, 4, 16), torch.randn(1, 1, 16)
     x, source = torch.randn(1, 4, 8, 8).expand(2, -1, -1, -1), torch.arange(4)

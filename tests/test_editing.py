@@ -252,6 +252,10 @@ def stepped(rule, **given):
     return rule(COSINE, Step(500, x, Prediction(x, x)), given.pop("s", 400), **given)
 
 
+def test_inversion_looks_again_only_when_asked():
+    assert torch.equal(stepped(inversion_step, s=600), stepped(ddim_step, s=600))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
