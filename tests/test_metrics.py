@@ -256,3 +256,18 @@ def test_a_hole_for_the_seam_is_bool_and_fits():
         seam(torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4))
     with pytest.raises(ValueError, match="hole must fit"):
         seam(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4, dtype=torch.bool))
+
+
+def test_the_frechet_distance_is_computed_in_double_precision_whatever_it_is_handed():
+    """In float32 the large traces of nearly equal Gaussians would leave nothing of their small distance."""
+    factor = torch.randn(16, 16, generator=torch.Generator().manual_seed(0))
+    cov = 1e4 * factor @ factor.T
+    cov = (cov + cov.T) / 2
+    assert gaussian_frechet_distance(torch.zeros(16), cov, torch.full((16,), 0.1), cov) == pytest.approx(0.16, rel=1e-3)
+
+
+def test_three_neighbours_unless_told_otherwise():
+    generator = torch.Generator().manual_seed(0)
+    real, drawn = torch.randn(60, 3, generator=generator), 1.5 * torch.randn(60, 3, generator=generator)
+    assert precision_and_recall(real, drawn) == precision_and_recall(real, drawn, 3)
+    assert precision_and_recall(real, drawn) != precision_and_recall(real, drawn, 4)
