@@ -832,12 +832,8 @@ def _stepped_up(answer, cases, dtype=torch.float32) -> Tensor:
 def _asked(answer) -> Tensor:
     """When the denoiser is asked: the times in order, and how many they are."""
     found = []
-    for refinements, s in (
-        (0, 300),
-        (1, 300),
-        (3, 300),
-        (7, 201),
-    ):  # the last step is so short that looking changes little
+    short = 201  # a step in which another look changes little
+    for refinements, s in ((0, 300), (1, 300), (3, 300), (7, short)):
         eps_at = _Eps(1000)
         answer(torch.randn(2, 3, generator=seeded(96)), 200, s, eps_at, LINEAR, refinements)
         asked = torch.tensor([float(t) for t in eps_at.asked[:9]])
