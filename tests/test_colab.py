@@ -2,99 +2,118 @@
 
 import os
 import re
-import shutil
-import site
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from on_colab import RunAlone, ask, environment, make_environment, published
 
+from course_lib.classroom import ticks
 from course_lib.classroom.colab import FIRST_CELL
+from course_lib.classroom.progress import progress
+from course_lib.support import files
 
 TOP = Path(__file__).parents[1]
 
 
-def environment_without_the_course(folder, *options):
-    """The Python of a fresh environment that sees every package installed here, as Colab's would be, but not the course.
+@pytest.fixture(scope="module")
+def colab(tmp_path_factory):
+    return make_environment(tmp_path_factory.mktemp("environment"))
 
-    A path in a .pth file adds its packages but not its own .pth files, and the course is installed through one of those.
-    """
-    subprocess.run([sys.executable, "-m", "venv", *options, folder], check=True)
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    where = subprocess.run(
-        [python, "-c", "import site; print(site.getsitepackages()[0])"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    Path(where, "packages_of_colab.pth").write_text("\n".join(site.getsitepackages()))
-    missing = subprocess.run([python, "-c", "import torch, course_lib"], capture_output=True, text=True, cwd=folder)
-    assert "No module named 'course_lib'" in missing.stderr
-    return python
+
+@pytest.mark.slow
+def test_notebook_00_runs_from_an_empty_folder_and_downloads_what_it_needs(clone, colab, tmp_path):
+    alone = RunAlone(
+        TOP / "notebooks" / "00_start_here.ipynb", tmp_path / "content", colab, COURSE_REPO=published(clone)
+    )
+    said = alone.execute("import course_lib; print('library:', course_lib.__file__)")
+    assert re.search(r"· \d\d large files more are fetched when a notebook needs them\n", said)
+    assert "All is ready." in said
+    assert re.search(r"the classifier agrees with the label for \d+%", said)
+    assert "To keep it on your Google Drive, run this:" in said
+    course = tmp_path / "content" / "diffusion-course"
+    assert f"library: {course / 'course_lib' / '__init__.py'}" in said  # and not that of this checkout
+    large = {path.name for path in course.rglob("*.safetensors")}
+    assert large == {"fashion.safetensors", "fashion_classifier.safetensors"}
+    assert {path.name[:4] for path in course.rglob("*.gz")} == {"t10k"}  # without the training set
+    assert alone.downloaded() < 15e6
+    assert not ask(colab, "import importlib.util as u; print(u.find_spec('course_lib') or '')", tmp_path)
+
+
+def run_first_cell(python, folder, then="import course_lib\nprint(course_lib.__file__)", **variables):
+    program = f"{FIRST_CELL.format(repo='')}\n{then}"
+    return subprocess.run(
+        [python, "-c", program], cwd=folder, env=environment(**variables), capture_output=True, text=True
+    )
 
 
 @pytest.fixture
-def colab(tmp_path):
-    return environment_without_the_course(tmp_path / "environment")
-
-
-@pytest.fixture(scope="module")
-def other_kernel(tmp_path_factory):
-    return environment_without_the_course(tmp_path_factory.mktemp("environment"), "--without-pip")
-
-
-@pytest.mark.slow
-def test_notebook_00_runs_from_an_empty_folder(clone, colab, tmp_path):
-    empty = tmp_path / "content"
-    empty.mkdir()
-    shutil.copy(TOP / "notebooks" / "00_start_here.ipynb", empty)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {
-        "COURSE_REPO": f"file://{clone}",
-        # Colab downloads the build backend; this test needs no network and takes the one that is installed.
-        "PIP_NO_BUILD_ISOLATION": "0",
-        "JUPYTER_PATH": str(Path(sys.prefix) / "share" / "jupyter"),
-    }
-    program = """
-import sys, nbformat
-from nbclient import NotebookClient
-from ipykernel.kernelspec import write_kernel_spec
-from jupyter_client.kernelspec import KernelSpecManager
-from pathlib import Path
-kernels = Path.cwd().parent / "kernels"
-write_kernel_spec(str(kernels / "python3"))  # a kernel of this very environment
-notebook = nbformat.read("00_start_here.ipynb", as_version=4)
-client = NotebookClient(notebook, timeout=600, kernel_name="python3")
-client.create_kernel_manager()
-client.km.kernel_spec_manager = KernelSpecManager(kernel_dirs=[str(kernels)])
-client.execute()
-nbformat.write(notebook, "ran.ipynb")
-"""
-    ran = subprocess.run([colab, "-c", program], cwd=empty, env=environment, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    saved = (empty / "ran.ipynb").read_text()
-    assert "All is ready." in saved
-    assert re.search(r"the classifier agrees with the label for \d+%", saved)
-    where = subprocess.run(
-        [colab, "-c", "import course_lib; print(course_lib.__file__)"], capture_output=True, text=True, cwd=empty
-    )
-    assert str(colab.parents[1]) in where.stdout  # it ran on the installed course, not on this checkout
-
-
-def run_first_cell(python, folder, **variables):
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "COURSE_REPO")}
-    program = FIRST_CELL.format(repo="") + "\nimport course_lib\nprint(course_lib.__file__)"
-    return subprocess.run(
-        [python, "-c", program], cwd=folder, env=environment | variables, capture_output=True, text=True
-    )
+def fetched(clone, colab, tmp_path):
+    """A folder into which the first cell has fetched the course, and the address it came from."""
+    (tmp_path / "my content").mkdir()
+    ran = run_first_cell(colab, tmp_path / "my content", COURSE_REPO=published(clone))
+    assert ran.returncode == 0, ran.stderr
+    return tmp_path / "my content" / "diffusion-course"
 
 
 @pytest.mark.slow
-def test_inside_a_checkout_another_kernel_finds_the_course_without_a_network(other_kernel, tmp_path):
+def test_a_large_file_is_fetched_whole_when_it_is_read_and_never_again(fetched, clone, colab):
+    name = "fashion_mnist/t10k-images-idx3-ubyte.gz"
+    read = f"from course_lib.support.files import shipped_file; print(len(shipped_file({name!r}).read_bytes()))"
+    assert not (fetched / "data" / name).exists()
+    size = (TOP / "data" / name).stat().st_size
+    assert ask(colab, read, fetched) == str(size)
+    clone.rename(clone.with_name("gone"))
+    try:
+        assert run_first_cell(colab, fetched.parent, read).stdout.splitlines()[-1] == str(size)  # after a restart
+        missing = run_first_cell(colab, fetched.parent, "from course_lib import pretrained; pretrained.fashion()")
+    finally:
+        clone.with_name("gone").rename(clone)
+    assert "data/checkpoints/fashion.safetensors could not be fetched: run this again when there is a network." in (
+        missing.stderr
+    )
+    assert list(fetched.glob("data/checkpoints/*")) == []
+
+
+@pytest.mark.slow
+def test_two_notebooks_that_fetch_at_once_do_not_disturb_each_other(clone, colab, tmp_path):
+    program = f"{FIRST_CELL.format(repo='')}\nimport course_lib\nprint(course_lib.__file__)"
+    variables = environment(COURSE_REPO=published(clone))
+    both = [
+        subprocess.Popen([colab, "-c", program], cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [each.communicate()[0].splitlines()[-1] for each in both]
+    assert said == [str(tmp_path / "diffusion-course" / "course_lib" / "__init__.py")] * 2
+    assert [path.name for path in tmp_path.iterdir()] == ["diffusion-course"]
+
+
+def test_an_ordinary_clone_asks_no_server(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "SHA256SUMS").write_text(f"{'0' * 64}  lost.webp\n")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text('[remote "origin"]\n\turl = https://nowhere.invalid/\n')
+    monkeypatch.setattr(files, "PACKAGE", tmp_path / "course_lib")
+    with pytest.raises(files.CourseFileError, match="is missing: fetch the course once more"):
+        files.shipped_file("lost.webp")
+
+
+@pytest.mark.slow
+def test_an_address_that_leads_nowhere_is_named(colab, tmp_path):
+    ran = run_first_cell(colab, tmp_path, COURSE_REPO=(tmp_path / "nothing").as_uri())
+    assert f"ImportError: The course could not be fetched from {(tmp_path / 'nothing').as_uri()}: " in ran.stderr
+    assert not (tmp_path / "diffusion-course").exists()
+
+
+@pytest.mark.slow
+def test_inside_a_checkout_another_kernel_finds_the_course_without_a_network(colab, tmp_path):
     below = tmp_path / "a checkout" / "notebooks"
     below.mkdir(parents=True)
     (below.parent / "course_lib").mkdir()
     (below.parent / "course_lib" / "__init__.py").write_text("")
-    ran = run_first_cell(other_kernel, below, COURSE_REPO="https://nowhere.invalid/")
-    assert ran.stdout.strip() == str(below.parent / "course_lib" / "__init__.py"), ran.stderr
+    ran = run_first_cell(colab, below, COURSE_REPO="https://nowhere.invalid/")
+    assert ran.stdout.splitlines()[-1] == str(below.parent / "course_lib" / "__init__.py"), ran.stderr
 
 
 def test_a_kernel_without_the_packages_is_told_which_one_to_choose(tmp_path):
@@ -107,6 +126,37 @@ def test_a_kernel_without_the_packages_is_told_which_one_to_choose(tmp_path):
     assert "ImportError: This kernel has no PyTorch: run make lab, or choose the kernel .venv." in ran.stderr
 
 
-def test_alone_and_without_an_address_it_says_what_to_do(other_kernel, tmp_path):
-    ran = run_first_cell(other_kernel, tmp_path)
-    assert "ImportError: course_lib is not here: open this notebook inside the course's folder." in ran.stderr
+@pytest.mark.slow
+def test_alone_and_without_an_address_it_says_what_to_do(colab, tmp_path):
+    ran = run_first_cell(colab, tmp_path)
+    assert "ImportError: course_lib is not here: open this notebook inside the course's folder, or give" in ran.stderr
+
+
+# --- what has been solved, on a machine that is lost within hours -------------------------------------------------------
+
+
+def test_a_connected_drive_keeps_the_ticks_and_those_from_before(tmp_path, monkeypatch, shown):
+    drive = tmp_path / "MyDrive"
+    monkeypatch.delenv("COURSE_PROGRESS", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr(ticks, "DRIVE", drive)
+    monkeypatch.setattr("course_lib.classroom.progress.DRIVE", drive)
+    ticks.record("01.1", "done")
+    ticks.record("01.2", "tried")
+    assert ticks.progress_file().is_relative_to(tmp_path / ".diffusion_course")
+    drive.mkdir()
+    kept = drive / "diffusion_course" / "progress.json"
+    kept.parent.mkdir()
+    kept.write_text('{"01.1": "tried", "01.2": "done", "02.1": "done"}')  # of an earlier day
+    ticks.record("03.1", "done")
+    assert ticks.read_ticks(kept) == {"01.1": "done", "01.2": "done", "02.1": "done", "03.1": "done"}
+    progress()
+    assert "on your Google Drive." in shown[-1]["text/markdown"]
+    kept.unlink()  # on another day, nothing comes back from this machine
+    assert ticks.ticks() == {}
+    ticks.record("04.1", "done")
+    at_home = tmp_path / ".diffusion_course" / "progress.json"
+    at_home.write_text("damaged")
+    assert ticks.ticks() == {"04.1": "done"}  # what cannot be moved hides nothing, and stays
+    assert at_home.read_text() == "damaged"

@@ -41,7 +41,7 @@ def test_saved_as_run_from_top_to_bottom_without_errors(path):
 def test_valid_small_and_without_leftovers(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    assert path.stat().st_size < 3_000_000
+    assert path.stat().st_size < 2_000_000
     assert "widgets" not in notebook.metadata
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
     assert all(re.fullmatch(r"[a-z0-9-]+", cell.id) for cell in notebook.cells)
@@ -228,6 +228,8 @@ def two_notebooks(tmp_path):
         ("https://github.com/you/yours.git", "https://github.com/you/yours.git", "you/yours"),
         ("git@github.com:me/my-fork.git", "https://github.com/me/my-fork.git", "me/my-fork"),
         ("ssh://git@github.com/me/fork", "https://github.com/me/fork", "me/fork"),
+        ("ssh://git@github.com:22/me/fork.git", "https://github.com/me/fork.git", "me/fork"),
+        ("https://www.GitHub.com/me/fork", "https://github.com/me/fork", "me/fork"),
         ("https://gitlab.example.org/a/b", "https://gitlab.example.org/a/b", None),
         ("file:///home/me/course", "file:///home/me/course", None),
     ],
@@ -251,15 +253,28 @@ def test_one_command_stamps_the_address_into_all(two_notebooks, given, written, 
     assert [path.read_text(encoding="utf-8") for path in two_notebooks] == before
 
 
-@pytest.mark.parametrize("repo", ["my fork", 'https://x/y"; import os', "git@github.com", "C:/course", "http://x/y"])
-def test_an_address_that_pip_cannot_use_is_refused(two_notebooks, repo):
+@pytest.mark.parametrize(
+    "repo",
+    [
+        *("my fork", 'https://x/y"; import os', "git@github.com", "C:/course", "http://x/y"),
+        *("https://github.com/me", "https://github.com/me/fork/tree/main", "https://github.com//me/fork"),
+    ],
+)
+def test_an_address_that_git_cannot_use_is_refused(two_notebooks, repo):
     with pytest.raises(ValueError, match="the address must look like https://"):
         stamp(repo, two_notebooks)
 
 
+def test_an_address_with_a_token_is_not_published(two_notebooks):
+    with pytest.raises(ValueError, match="which everybody could read") as refused:
+        stamp("https://user:ghp_secret@github.com/me/fork", two_notebooks)
+    assert "secret" not in str(refused.value)
+    assert "secret" not in two_notebooks[0].read_text(encoding="utf-8")
+
+
 def test_a_notebook_with_another_first_cell_is_refused_before_any_is_changed(two_notebooks):
     path = two_notebooks[1]
-    path.write_text(path.read_text().replace("invalidate_caches()", "invalidate_caches(1)"))
+    path.write_text(path.read_text().replace("sys.path.insert(0", "sys.path.insert(1"))
     with pytest.raises(ValueError, match="must begin with the course's set-up cell"):
         stamp("https://github.com/me/fork", two_notebooks)
     assert stamped_address(two_notebooks[0]) == ""

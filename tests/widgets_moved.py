@@ -9,7 +9,11 @@ import tempfile
 from pathlib import Path
 
 import ipywidgets as widgets
-from ipywidgets.widgets.widget import _instances
+
+try:
+    from ipywidgets.widgets.widget import _instances
+except ImportError:  # version 7, which Colab has
+    _instances = widgets.Widget.widgets
 
 IN_KERNEL = f"""import runpy
 broken_controls = runpy.run_path({__file__!r})["move_every_widget"]()

@@ -1,4 +1,4 @@
-"""The first cell of every notebook, which finds the course or installs it, and the address that it installs from.
+"""The first cell of every notebook, which finds the course or fetches it, and the address that it is fetched from.
 
 The course itself carries no address: its publisher stamps one into the notebooks, with a link to Colab in
 each. ``python -m course_lib.classroom.colab https://github.com/…/…`` does so; without an address it takes that of git's
@@ -11,29 +11,58 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Git fetches the library, today's and not its history. Of the data it leaves what is large on the server, and shipped_file
+# brings each file from there when it is read. What Colab has is recent enough for the course, so pip replaces none of it.
 FIRST_CELL = """\
-# @title Find the course, or install it on Colab
+# @title Find the course, or fetch it on Colab
 import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 if importlib.util.find_spec("course_lib") is None:
     repo = os.environ.get("COURSE_REPO", "{repo}")
-    above = [folder for folder in Path.cwd().parents if (folder / "course_lib").is_dir()]
-    if above and importlib.util.find_spec("torch") is None:
+    fetched = Path("diffusion-course").resolve()
+    places = [place for place in [*Path.cwd().parents, fetched] if (place / "course_lib").is_dir()]
+    if places and importlib.util.find_spec("torch") is None:
         raise ImportError("This kernel has no PyTorch: run make lab, or choose the kernel .venv.")
-    elif above:
-        sys.path.insert(0, str(above[0]))
-    elif repo:
-        subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"git+{{repo}}"], check=True)
-    else:
-        raise ImportError("course_lib is not here: open this notebook inside the course's folder.")
-    importlib.invalidate_caches()"""
+    if not places and not repo:
+        raise ImportError(
+            "course_lib is not here: open this notebook inside the course's folder, "
+            "or give the address of your copy of the course in COURSE_REPO."
+        )
+
+    def git(*command):
+        asks_nothing = os.environ | {{"GIT_TERMINAL_PROMPT": "0"}}
+        done = subprocess.run(["git", *command], capture_output=True, text=True, env=asks_nothing)
+        if done.returncode:
+            raise ImportError(f"The course could not be fetched from {{repo}}: {{done.stderr}}")
+
+    if not places:
+        import tomllib  # an old Python has none, and is to be told so in a sentence
+
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            course = Path(folder, "course")
+            git("clone", "--depth=1", "--filter=blob:none", "--no-checkout", repo, course)
+            at_once = ["/course_lib", "/data", "/LICENSE", "/pyproject.toml"]
+            later = ["!*.safetensors", "!*.webp", "!*.gz", "!*.wasm"]  # when it is read
+            git("-C", course, "sparse-checkout", "set", "--no-cone", *at_once, *later)
+            git("-C", course, "checkout")
+            project = tomllib.loads((course / "pyproject.toml").read_text())["project"]
+            pip = [sys.executable, "-m", "pip", "install", "-q", *project["dependencies"]]
+            subprocess.run(pip, check=True)
+            if not fetched.exists():  # another notebook may have been faster
+                course.rename(fetched)
+    sys.path.insert(0, str([*places, fetched][0]))
+    if "google.colab" in sys.modules and not Path("/content/drive/MyDrive").is_dir():
+        print("Colab forgets what you solve. To keep it on your Google Drive, run this:")
+        print("from google.colab import drive; drive.mount('/content/drive')")"""
 
 ADDRESS = re.compile(r'COURSE_REPO", "([^"]*)"')
-SSH = re.compile(r"(?:ssh://)?git@([\w.-]+)[:/](.+)")
+SSH = re.compile(r"(?:ssh://git@([\w.-]+)(?::\d+)?/|git@([\w.-]+):)(.+)")
+ON_GITHUB = re.compile(r"https://(?:www\.)?github\.com/", flags=re.IGNORECASE)
 GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 LINK = re.compile(r"\[Open in Colab\]\([^)]*\)\n\n")
 
@@ -56,7 +85,7 @@ def stamp(repo: str, notebooks: list[Path]) -> str:
     """Write an address into the set-up cell of notebooks, and a link to Colab under their titles if it is GitHub's.
 
     Args:
-        repo: what pip can install from after ``git+``: https://… or file://…; an ssh address, which asks Colab's users for
+        repo: what git can clone: https://… or file://…; an ssh address, which asks Colab's users for
             a key, is turned into https. Empty takes address and link out again.
         notebooks: .ipynb files that begin with a title and the set-up cell.
 
@@ -67,8 +96,13 @@ def stamp(repo: str, notebooks: list[Path]) -> str:
         ValueError: if it is none.
     """
     if ssh := SSH.fullmatch(repo):
-        repo = f"https://{ssh[1]}/{ssh[2]}"
-    if repo and not re.fullmatch(r"(https|file)://[\w./@:~-]+", repo):
+        repo = f"https://{ssh[1] or ssh[2]}/{ssh[3]}"
+    repo = ON_GITHUB.sub("https://github.com/", repo)
+    if re.match(r"https://[^/]*@", repo):
+        raise ValueError("the address holds a name or a token before @, which everybody could read: leave it out.")
+    if (repo and not re.fullmatch(r"(https|file)://[\w./:~-]+", repo)) or (
+        ON_GITHUB.match(repo) and not GITHUB.fullmatch(repo)
+    ):
         raise ValueError(f"the address must look like https://github.com/NAME/REPOSITORY, but got {repo!r}.")
     for path in notebooks:
         stamped_address(path)  # all of them are known before the first is changed
@@ -77,12 +111,17 @@ def stamp(repo: str, notebooks: list[Path]) -> str:
         title, setup = notebook["cells"][0], _first_code(notebook["cells"])
         setup["source"] = FIRST_CELL.format(repo=repo).splitlines(keepends=True)
         text = LINK.sub("", "".join(title["source"]))
-        if github := GITHUB.fullmatch(repo):
-            place = f"https://colab.research.google.com/github/{github[1]}/blob/main/notebooks/{path.name}"
+        if place := link(repo, path.name):
             text = text.replace("**You need**", f"[Open in Colab]({place})\n\n**You need**", 1)
         title["source"] = text.splitlines(keepends=True)
         path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return repo
+
+
+def link(repo: str, name: str) -> str:
+    """Where Colab opens a notebook of a repository on GitHub; empty for any other address."""
+    github = GITHUB.fullmatch(repo)
+    return f"https://colab.research.google.com/github/{github[1]}/blob/main/notebooks/{name}" if github else ""
 
 
 def _first_code(cells: list[dict]) -> dict:
@@ -102,7 +141,9 @@ def main() -> None:
         written = stamp(repo, sorted((top / "notebooks").glob("*.ipynb")))
     except ValueError as problem:
         raise SystemExit(str(problem)) from None
-    print(f"all notebooks now install from {written}" if written else "no notebook carries an address any more")
+    print(
+        f"all notebooks now fetch the course from {written}" if written else "no notebook carries an address any more"
+    )
 
 
 if __name__ == "__main__":

@@ -6,14 +6,15 @@ from pathlib import Path
 from course_lib.classroom.exercises import EXERCISES
 from course_lib.classroom.self_check import load_questions
 from course_lib.classroom.showing import show_markdown
-from course_lib.classroom.ticks import progress_file, read_ticks
+from course_lib.classroom.ticks import DRIVE, progress_file, read_ticks
 
 
 def progress() -> None:
     """Show which exercises are done, tried and open, in all notebooks, the points, and the self-check questions."""
     try:
         known = read_ticks(progress_file())
-        place = f"The ticks are kept in `{_from_home(progress_file())}`, on this machine alone."
+        where = "on your Google Drive" if progress_file().is_relative_to(DRIVE) else "on this machine alone"
+        place = f"The ticks are kept in `{_from_home(progress_file())}`, {where}."
     except (OSError, ValueError) as problem:
         known, place = {}, f"No ticks are kept: {problem}."
     marks = {"done": "✓ done", "tried": "◐ tried", None: "○ open"}

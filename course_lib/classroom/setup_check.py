@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from course_lib.classroom.console import say
 from course_lib.install.served import OLDEST, not_served
-from course_lib.support.files import CourseFileError, checksums, differs, shipped_file
+from course_lib.support.files import CourseFileError, checksums, differs, left_on_server, shipped_file
 
 PACKAGES = ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm", "PIL", "filelock", "latex2mathml")
 
@@ -55,6 +55,8 @@ def _files() -> list[Line]:
         names = list(checksums())
     except CourseFileError as problem:
         return [("✗", str(problem))]
+    later = [name for name in names if left_on_server(name)]
+    names = [name for name in names if name not in later]
     refused, edited = [], []
     for name in names:
         try:
@@ -67,7 +69,8 @@ def _files() -> list[Line]:
     if len(refused) > 3:
         refused[3:] = [("✗", f"… and {len(refused) - 3} more of the {len(names)} shipped files")]
     whole = [("✓", f"{len(names)} files of pictures, networks, questions and cards")] if not refused else []
-    return [*refused, *whole, *edited]
+    coming = [("·", f"{len(later)} large files more are fetched when a notebook needs them")] if later else []
+    return [*refused, *whole, *coming, *edited]
 
 
 def _device() -> list[Line]:

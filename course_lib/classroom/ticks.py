@@ -2,11 +2,13 @@
 
 The file holds the ids of exercises and questions and nothing else. It is never sent anywhere; deleting it loses
 the ticks and nothing more. It lies in the home folder, ``~/.diffusion_course/progress.json``, unless the environment
-variable ``COURSE_PROGRESS`` names another place.
+variable ``COURSE_PROGRESS`` names another place; on Colab, whose machines are lost within hours, on the user's Google
+Drive as soon as it is connected, with what had been solved before.
 """
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +18,8 @@ from course_lib.classroom.console import say
 from course_lib.support.files import atomic_write
 
 Status = Literal["done", "tried"]
+
+DRIVE = Path("/content/drive/MyDrive")  # where Colab shows a Google Drive that is connected
 
 
 def progress_file() -> Path:
@@ -27,9 +31,17 @@ def progress_file() -> Path:
     if named := os.environ.get("COURSE_PROGRESS"):
         return Path(named)
     try:
-        return Path.home() / ".diffusion_course" / "progress.json"
+        at_home = Path.home() / ".diffusion_course" / "progress.json"
     except RuntimeError:
         raise FileNotFoundError("there is no home folder: name a file in COURSE_PROGRESS") from None
+    if not DRIVE.is_dir():
+        return at_home
+    on_drive = DRIVE / "diffusion_course" / "progress.json"
+    with suppress(OSError, ValueError):  # what cannot be read, or moved yet, stays where it is
+        if at_home.exists():
+            _add(read_ticks(at_home), on_drive)
+            at_home.unlink()
+    return on_drive
 
 
 def ticks() -> dict[str, Status]:
@@ -47,17 +59,21 @@ def record(item: str, status: Status) -> None:
     the course, a sentence says so, the file stays as it is and the tick is lost.
     """
     try:
-        path = Path(os.path.realpath(progress_file()))  # where the file is a link, it stays one
-        _require_file(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock", timeout=10):
-            known = read_ticks(path)
-            if known.get(item) in ("done", status):
-                return
-            with atomic_write(path) as partial:
-                partial.write_text(json.dumps(known | {item: status}, indent=1) + "\n", encoding="utf-8")
+        _add({item: status}, progress_file())
     except (OSError, ValueError) as problem:
         say(f"Your progress could not be saved ({problem}); everything else works.")
+
+
+def _add(new: dict[str, Status], path: Path) -> None:
+    path = Path(os.path.realpath(path))  # where the file is a link, it stays one
+    _require_file(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock", timeout=10):
+        known = read_ticks(path)
+        news = {item: status for item, status in new.items() if known.get(item) not in ("done", status)}
+        if news:
+            with atomic_write(path) as partial:
+                partial.write_text(json.dumps(known | news, indent=1) + "\n", encoding="utf-8")
 
 
 def read_ticks(path: Path) -> dict[str, Status]:

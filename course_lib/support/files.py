@@ -1,12 +1,16 @@
 """Files that ship with the course: where they are, whether they are whole, and how they are written.
 
 ``data/SHA256SUMS`` lists every shipped file with its checksum, in the form that ``sha256sum -c`` reads.
+
+On Colab, the first cell of a notebook clones the course without its large files (a "partial clone" in git's words). Each
+of them comes when it is read for the first time.
 """
 
 import glob
 import hashlib
 import os
 import secrets
+import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
@@ -43,6 +47,8 @@ def shipped_file(name: str) -> Path:
         CourseFileError: if the file is missing, or networks or pictures depend on it and it is truncated or altered.
     """
     path = data_folder() / name
+    if left_on_server(name):
+        _fetch(name)
     if not path.is_file():
         raise CourseFileError(f"{path} is missing: {_remedy(name)}")
     if path.suffix not in VERIFIED:
@@ -57,6 +63,30 @@ def shipped_file(name: str) -> Path:
             "If you changed it on purpose, keep yours under another name."
         )
     return path
+
+
+def left_on_server(name: str) -> bool:
+    """Whether a shipped file is not here because this clone fetches large files only when they are read."""
+    return not (data_folder() / name).is_file() and name in checksums() and _is_partial_clone()
+
+
+def _is_partial_clone() -> bool:
+    settings = PACKAGE.parent / ".git" / "config"
+    return settings.is_file() and "partialclonefilter" in settings.read_text(encoding="utf-8").lower()
+
+
+def _fetch(name: str) -> None:
+    """Bring a file that was left on the server."""
+    command = ["git", "-C", str(PACKAGE.parent), "cat-file", "blob", f"HEAD:data/{name}"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip()
+        raise CourseFileError(
+            f"data/{name} could not be fetched: run this again when there is a network. If it stays so, delete the folder "
+            f"{PACKAGE.parent.name} and run the notebook's first cell again. Git says: {said}"
+        )
+    with atomic_write(data_folder() / name) as partial:
+        partial.write_bytes(done.stdout)
 
 
 def differs(name: str) -> bool:
