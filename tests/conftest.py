@@ -8,8 +8,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from hypothesis import settings
 from ipywidgets.widgets.widget import _instances
+from playwright.sync_api import sync_playwright
 
 from course_lib.classroom import showing
 
@@ -18,6 +20,8 @@ TOP = Path(__file__).parents[1]
 # The same examples in every run, and no deadline: a busy machine is no failure.
 settings.register_profile("course", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("course")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 class NotebookProgress:
@@ -70,6 +74,31 @@ def clone(course_files, tmp_path_factory):
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
         subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *command], cwd=folder, check=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser without a window; where there is none, the tests that ask for it are skipped."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def hindrances():
+    """What axe-core calls serious or critical in a page, for readers who do not see well or use no mouse."""
+
+    def found(page, *but):
+        """All but some rules."""
+        options = {"resultTypes": ["violations"], "rules": {rule: {"enabled": False} for rule in but}}
+        violations = Axe().run(page, options=options).response["violations"]
+        serious = [each for each in violations if each["impact"] in ("serious", "critical")]
+        return [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in serious]
+
+    return found
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 import ipywidgets as widgets
 
 from course_lib.classroom.plots import img_tag, packed
-from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
+from course_lib.classroom.showing import ONCE_IN_PAGE, problem_html, show_widget, spoken_line, text_html
 from course_lib.pipeline.text_to_image import GUIDANCE, STEPS, TextToImage, UnknownWord
 
 ENLARGE = 4  # so many pixels of the screen, along a side, to one of a picture
 # One step is drawn for each press of an invisible button, and each picture presses it once it is on the screen. Between
 # two steps the kernel so has time for other presses. A thread would do that too, but Colab shows nothing that it draws.
-PRESS_NEXT = "this.closest('.course-live').querySelector('.course-next').click()"
+PRESS_NEXT = ONCE_IN_PAGE + "this.closest('.course-live').querySelector('.course-next').click()"
 WIDE = {"style": {"description_width": "6em"}, "layout": {"width": "32em", "max_width": "100%"}}
 
 

@@ -35,7 +35,14 @@ const speak = () => {
 new MutationObserver(speak).observe(box, {childList: true, subtree: true});
 speak();
 """
-ON_PAGE = f'<img src="data:," alt="" onerror="{html.escape(SCRIPT)}">'  # a picture that fails to load, so that it runs
+# When a page is loaded again beside a kernel that still runs, pictures load before their widget is in the page.
+ONCE_IN_PAGE = """if (!this.isConnected) {
+    setTimeout(() => this.dispatchEvent(new Event(event.type)), 50);
+    return;
+}
+"""
+# A picture that fails to load, so that the script runs.
+ON_PAGE = f'<img src="data:," alt="" onerror="{html.escape(ONCE_IN_PAGE + SCRIPT)}">'
 
 # A saved widget is dead until its cell runs again. The sentence that says so gives way to a live widget above it; where
 # there is none, JupyterLab's "Error displaying widget" gives way to the sentence.
