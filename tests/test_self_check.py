@@ -7,8 +7,8 @@ from pathlib import Path
 
 import ipywidgets as widgets
 import pytest
-from latex2mathml.converter import convert as to_mathml
 
+from course_lib.classroom.mathml import to_mathml
 from course_lib.classroom.self_check import (
     Question,
     answer_markdown,

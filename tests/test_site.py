@@ -4,8 +4,9 @@ import functools
 import html
 import http.server
 import json
+import math
 import re
-import shutil
+import runpy
 import threading
 from contextlib import contextmanager
 
@@ -13,18 +14,18 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect
+from torch.nn import functional
 
 from course_lib import pretrained
-from course_lib.classroom import self_check
+from course_lib.classroom import colab, self_check
 from course_lib.classroom.self_check import load_questions
+from course_lib.networks.attention import record_attention
 from course_lib.site import __main__ as site
 from course_lib.site.export import export
 from course_lib.site.staging import ASLEEP, WIDGET, question_html, staged
 from course_lib.support.seeds import generator_for
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 PROMPTS = ["a red sports car", "a blue frog", "a yellow umbrella on black", "a small pink elephant"]
 
 
@@ -67,14 +68,6 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser, address):
     """The front page; what it logs as an error fails the test, and so does a request to anywhere else."""
@@ -95,6 +88,22 @@ def runs(page, script):
     return page.evaluate(f"(async () => {{ {script} }})()")
 
 
+# --- where its pages lead ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "repository"), [("https://github.com/me/fork", "me/fork"), ("https://example.org/x", None), ("", None)]
+)
+def test_a_page_offers_colab_once_there_is_an_address_to_fetch_the_course_from(address, repository, monkeypatch):
+    monkeypatch.setattr(colab, "stamped_address", lambda notebook: address)
+    options = runpy.run_path(str(site.HERE / "conf.py"))["html_theme_options"]
+    assert options.get("repository_url") == (repository and f"https://github.com/{repository}")
+    assert ("launch_buttons" in options) == (repository is not None)
+    if repository:  # the theme puts these together
+        place = f"{options['repository_branch']}/{options['path_to_docs']}/00_start_here.ipynb"
+        assert place in colab.link(address, "00_start_here.ipynb")
+
+
 # --- what is exported -------------------------------------------------------------------------------------------------
 
 
@@ -110,8 +119,10 @@ def test_the_exported_graphs_answer_as_the_networks_do(pipe, easel):
             (found,) = graphs["words"].run(None, {"ids": ids.numpy()})
             np.testing.assert_allclose(found, words, atol=5e-3)
             x_t, t = pipe.noise(len(prompts), seed=3), torch.arange(1, 1001, 1000 // len(prompts))[: len(prompts)]
-            (v,) = graphs["denoiser"].run(None, {"x_t": x_t.numpy(), "t": t.numpy(), "words": words.numpy()})
+            given = {"x_t": x_t.numpy(), "t": t.numpy(), "words": words.numpy()}
+            v, attention = graphs["denoiser"].run(None, given)
             np.testing.assert_allclose(v, pipe.denoiser.net(x_t, t, words), atol=2e-2)
+            np.testing.assert_allclose(attention.sum(axis=1), np.ones((len(prompts), 16, 16)), atol=1e-4)
             (pictures,) = graphs["decoder"].run(None, {"z": x_t.numpy()})
             np.testing.assert_allclose(pictures, pipe.vae.to_pictures(x_t), atol=5e-3)
 
@@ -132,7 +143,7 @@ def test_a_student_is_exported_as_its_teacher_is(tmp_path):
     x_t, t = student.noise(1, seed=0), torch.tensor([750])
     with torch.no_grad():
         words = student.encoder.encode(["a red sports car"])
-        (v,) = denoiser.run(None, {"x_t": x_t.numpy(), "t": t.numpy(), "words": words.numpy()})
+        v, _ = denoiser.run(None, {"x_t": x_t.numpy(), "t": t.numpy(), "words": words.numpy()})
         np.testing.assert_allclose(v, student.denoiser.net(x_t, t, words), atol=2e-2)
 
 
@@ -140,7 +151,6 @@ def test_a_student_is_exported_as_its_teacher_is(tmp_path):
 
 
 @pytest.mark.slow
-@needs_chromium
 @pytest.mark.parametrize("pair", [(0, 0), (1, 0), (7, 3), (2**31 - 1, 5), (2**40 + 17, 2**33)])
 def test_a_seed_means_the_same_noise_as_in_torch(page, pair):
     script = (
@@ -151,7 +161,6 @@ def test_a_seed_means_the_same_noise_as_in_torch(page, pair):
 
 
 @pytest.mark.slow
-@needs_chromium
 def test_prompts_are_read_as_the_tokenizer_reads_them(page, pipe):
     texts = [
         "",
@@ -178,7 +187,6 @@ def test_prompts_are_read_as_the_tokenizer_reads_them(page, pipe):
 
 
 @pytest.mark.slow
-@needs_chromium
 @pytest.mark.parametrize("steps", [1, 4, 7, 25, 50])
 def test_a_walk_takes_the_times_of_the_schedule(page, pipe, steps):
     script = f'const {{ times }} = await import("./sampling.js"); return times(1000, {steps});'
@@ -186,7 +194,6 @@ def test_a_walk_takes_the_times_of_the_schedule(page, pipe, steps):
 
 
 @pytest.mark.slow
-@needs_chromium
 def test_the_page_draws_what_the_course_draws(page, pipe):
     """The same prompt, seed and knobs: the same picture, to within two grey levels."""
     for prompt, seed, guidance, steps in (
@@ -212,7 +219,60 @@ def test_the_page_draws_what_the_course_draws(page, pipe):
 
 
 @pytest.mark.slow
-@needs_chromium
+def test_a_word_that_is_pointed_at_shows_what_attended_to_it(page, pipe, hindrances):
+    prompt, steps = "a red sports car", 4
+    with record_attention() as recorded:
+        pipe(prompt, seed=1, steps=steps)
+    maps = []
+    for weights in recorded:
+        side = math.isqrt(weights.shape[2])
+        square = weights[-1].mean(dim=0).unflatten(0, (side, side)).permute(2, 0, 1)
+        maps.append(functional.interpolate(square[None], size=(16, 16))[0])
+    expected = torch.stack(maps).mean(dim=0)
+    page.fill("[name=steps]", str(steps))
+    page.click("button")
+    words = page.locator(".words button")
+    expect(words).to_have_text(["(begin)", *prompt.split()], timeout=120_000)
+    dark = page.locator(".attention")
+    assert dark.is_hidden()
+    for word, own in zip(words.all(), expected, strict=True):
+        word.hover()
+        assert dark.is_visible()
+        script = "return [...document.querySelector('.attention').getContext('2d').getImageData(0, 0, 16, 16).data];"
+        darkness = torch.tensor(runs(page, script)).reshape(16, 16, 4)[..., 3]
+        assert (darkness - 220 * (1 - own / own.max())).abs().max() <= 4
+        page.mouse.move(0, 0)
+        assert dark.is_hidden()
+    assert hindrances(page) == []
+    words.last.focus()
+    assert dark.is_visible()
+    words.first.hover()
+    page.mouse.move(0, 0)
+    assert dark.is_visible()  # of the word that has the keyboard
+    page.fill("[name=steps]", "50")  # so that there is time to look
+    page.click("button")  # another picture begins without the words of the last one
+    assert words.count() == 0
+    assert dark.is_hidden()
+    expect(words).to_have_count(5, timeout=120_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["ort-wasm-simd-threaded.wasm", "denoiser.onnx"])
+def test_what_could_not_be_loaded_is_loaded_at_the_next_press(file, browser, address):
+    page = browser.new_page()
+    page.goto(address)
+    page.fill("[name=steps]", "1")
+    status = page.locator("[role=status]")
+    page.route(f"**/{file}", lambda route: route.abort())
+    page.click("button")
+    expect(status).to_contain_text("The model could not be loaded", timeout=120_000)
+    page.unroute(f"**/{file}")
+    page.click("button")
+    expect(status).to_contain_text("Done", timeout=120_000)
+    page.close()
+
+
+@pytest.mark.slow
 def test_the_page_says_what_is_wrong_and_goes_on(page):
     status = page.locator("[role=status]")
     page.fill("[name=steps]", "1")
@@ -227,7 +287,7 @@ def test_the_page_says_what_is_wrong_and_goes_on(page):
     draw("a " * 30, "A prompt may have 24 words, and this one has 30")
     draw("a blue elefant", "“elefant” is no word that it knows; it knows elephant")
     draw("a cat", "Done")
-    assert "cat" in page.locator("canvas").get_attribute("aria-label")
+    assert "cat" in page.locator("canvas").first.get_attribute("aria-label")
     assert status.text_content().startswith("Done")
 
 
@@ -281,6 +341,10 @@ def test_the_site_is_built_without_a_warning_and_asks_nobody_else_for_anything(b
     for notebook in site.NOTEBOOKS:
         page = (built / f"{notebook.stem}.html").read_text(encoding="utf-8")
         assert "<math" in page or notebook.stem.startswith(("00", "10"))
+        for formula in re.findall("<math.*?</math>", page, flags=re.DOTALL):
+            drawn = html.unescape(re.sub("<[^>]*>", "", formula))
+            assert not re.search(r"[\\&$]", drawn), drawn
+            assert not re.search("mathvariant=.(script|double-struck)", formula), drawn  # which browsers do not know
         assert (built / "_sources" / notebook.name).read_bytes() == notebook.read_bytes()
         for tag in ("<script src=", "<link href=", '<link rel="stylesheet" href='):
             assert f'{tag}"http' not in page
@@ -314,7 +378,6 @@ ENTRIES = [
 
 
 @pytest.mark.slow
-@needs_chromium
 def test_a_page_judges_as_a_notebook_does(browser, pages):
     page = browser.new_page()
     page.goto(f"{pages}09_inpainting.html")
@@ -350,7 +413,6 @@ def test_a_page_judges_as_a_notebook_does(browser, pages):
 
 
 @pytest.mark.slow
-@needs_chromium
 def test_questions_and_cards_work_in_a_page_by_mouse_and_by_keyboard(browser, pages):
     page, problems = browser.new_page(), []
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -387,10 +449,19 @@ def test_questions_and_cards_work_in_a_page_by_mouse_and_by_keyboard(browser, pa
 
 
 @pytest.mark.slow
-@needs_chromium
 def test_the_search_finds_a_page(browser, pages):
     page = browser.new_page()
     page.goto(f"{pages}search.html?q=distillation")
     page.wait_for_selector("#search-results li a")
     assert any("Distillation" in each for each in page.locator("#search-results li a").all_text_contents())
+    page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "colours"), [("index", "light"), ("index", "dark"), ("10_practice", "dark")])
+def test_a_page_hinders_nobody(name, colours, browser, pages, hindrances):
+    page = browser.new_page(color_scheme=colours)
+    page.goto(f"{pages}{name}.html")
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    assert hindrances(page) == []
     page.close()

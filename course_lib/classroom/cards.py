@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from latex2mathml.converter import convert as to_mathml
-
+from course_lib.classroom.mathml import to_mathml
 from course_lib.support.files import shipped_tables
 
 

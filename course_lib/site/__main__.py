@@ -32,7 +32,7 @@ def build(folder: Path) -> int:
         shutil.copy(HERE / "index.md", source)
         for notebook in NOTEBOOKS:
             (source / notebook.name).write_text(staged(notebook.read_text(encoding="utf-8")), encoding="utf-8")
-        options = ["-q", "-W", "--keep-going", "-b", "html", "-c", HERE]
+        options = ["-q", "-W", "--keep-going", "-b", "html", "-c", HERE, "-d", source / ".doctrees"]
         sphinx = subprocess.run([sys.executable, "-m", "sphinx", *options, source, folder], check=False)
         if sphinx.returncode:
             return sphinx.returncode

@@ -1,5 +1,8 @@
 """What Sphinx is told: the saved notebooks, as they are, one page each."""
 
+from pathlib import Path
+
+from course_lib.classroom.colab import GITHUB, stamped_address
 from course_lib.site.mathml import setup as setup  # for Sphinx
 
 project = "Diffusion models, built in sight"
@@ -34,3 +37,13 @@ html_theme_options = {
     "show_navbar_depth": 1,
     "navbar_persistent": [],  # the search stands in the sidebar
 }
+
+published = GITHUB.fullmatch(stamped_address(Path(__file__).parents[2] / "notebooks" / "00_start_here.ipynb"))
+if published:
+    html_theme_options |= {
+        "repository_url": f"https://github.com/{published[1]}",
+        "repository_branch": "main",
+        "use_repository_button": True,
+        "path_to_docs": "notebooks",
+        "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+    }

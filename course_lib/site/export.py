@@ -1,7 +1,7 @@
 """The text-to-image model for a browser: three ONNX graphs, and the numbers around them.
 
     words.onnx      ids (B, L) int64                            -> words (B, L, 128)
-    denoiser.onnx   x_t (B, 4, 16, 16), t (B,) int64, words     -> v (B, 4, 16, 16)
+    denoiser.onnx   x_t (B, 4, 16, 16), t (B,) int64, words     -> v (B, 4, 16, 16), attention (B, L, 16, 16)
     decoder.onnx    z (B, 4, 16, 16)                            -> pictures (B, 3, 64, 64) in [-1, 1]
     model.json      the vocabulary in the order of its ids, alpha_bar, and what the pipeline takes unless told otherwise
 
@@ -11,6 +11,7 @@ of a picture's 256 grey levels no number changes by more than two (tests/test_si
 
 import copy
 import json
+import math
 import warnings
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from course_lib.emoji.scenes import SIDE
+from course_lib.networks.attention import record_attention
 from course_lib.networks.tokenizer import UNKNOWN
 from course_lib.networks.vae import LATENT
 from course_lib.pipeline.text_to_image import GUIDANCE, STEPS, TextToImage
@@ -38,6 +40,27 @@ class _Words(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.encoder(ids).words
+
+
+class _Denoiser(nn.Module):
+    """The U-Net, and how much of each position's attention each word gets: the mean of all heads and layers."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x_t: Tensor, t: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        with record_attention() as recorded:
+            v = self.net(x_t, t, words)
+        return v, torch.stack([_as_maps(weights) for weights in recorded]).mean(dim=0)
+
+
+def _as_maps(weights: Tensor) -> Tensor:
+    """(B, heads, N, L) to (B, L, 16, 16): where a layer has fewer positions, each stands for several."""
+    side = math.isqrt(int(weights.shape[2]))
+    maps = weights.mean(dim=1).transpose(1, 2).unflatten(2, (side, side))
+    times = LATENT[-1] // side
+    return maps.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)
 
 
 class _Decoder(nn.Module):
@@ -59,14 +82,15 @@ def export(pipe: TextToImage, folder: Path) -> None:
         words = pipe.encoder.encode(["a red sports car", ""]).cpu()
     x_t, t = torch.zeros(2, *LATENT), torch.tensor([500, 500])
     rows, length = {0: "B"}, {0: "B", 1: "L"}
-    graphs = {
+    seen = {"x_t": rows, "t": rows, "words": length, "v": rows, "attention": length}
+    graphs = {  # network, arguments, and what is of any length in its inputs and outputs
         "words": (_Words(pipe.encoder), (ids,), {"ids": length, "words": length}),
-        "denoiser": (pipe.denoiser.net, (x_t, t, words), {"x_t": rows, "t": rows, "words": length, "v": rows}),
+        "denoiser": (_Denoiser(pipe.denoiser.net), (x_t, t, words), seen),
         "decoder": (_Decoder(pipe.vae), (x_t,), {"z": rows, "pictures": rows}),
     }
     for name, (net, arguments, axes) in graphs.items():
         path = folder / f"{name}.onnx"
-        *inputs, output = axes
+        names = list(axes)
         # It warns that refusals are not traced, and that there is a newer exporter, which would trace them.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -74,8 +98,8 @@ def export(pipe: TextToImage, folder: Path) -> None:
                 copy.deepcopy(net).cpu().eval(),  # the pipeline keeps its own where it is
                 arguments,
                 str(path),
-                input_names=inputs,
-                output_names=[output],
+                input_names=names[: len(arguments)],
+                output_names=names[len(arguments) :],
                 dynamic_axes=axes,
                 opset_version=OPSET,
                 dynamo=False,

@@ -1,8 +1,9 @@
-"""Formulas as MathML, which browsers draw themselves: no script, and nothing to load."""
+"""Sphinx writes formulas as MathML."""
 
 from docutils import nodes
-from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+
+from course_lib.classroom.mathml import to_mathml
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -12,10 +13,10 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def _inline(writer, node: nodes.math) -> None:
-    writer.body.append(convert(node.astext(), display="inline"))
+    writer.body.append(to_mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def _display(writer, node: nodes.math_block) -> None:
-    writer.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    writer.body.append(f'<div class="math">{to_mathml(node.astext(), display="block")}</div>')
     raise nodes.SkipNode

@@ -3,13 +3,13 @@
 import * as ort from "./ort/ort.wasm.min.mjs";
 import { normalNoise } from "./noise.js";
 import { guided, pictureFromV, sample } from "./sampling.js";
-import { encode, unknown } from "./tokenizer.js";
+import { encode, unknown, words as wordsOf } from "./tokenizer.js";
 
 ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
 
 // Loads the files of a folder; told(share) hears how much of them is there.
 export async function load(folder, told = () => {}) {
-  const names = ["model.json", "words.onnx", "denoiser.onnx", "decoder.onnx"];
+  const names = ["model.json", "words.onnx", "denoiser.onnx", "decoder.onnx", "../ort/ort-wasm-simd-threaded.wasm"];
   const shares = new Map();
   const files = await Promise.all(
     names.map((name) =>
@@ -21,7 +21,8 @@ export async function load(folder, told = () => {}) {
     ),
   );
   const around = JSON.parse(new TextDecoder().decode(files[0]));
-  const [words, denoiser, decoder] = await Promise.all(files.slice(1).map((file) => ort.InferenceSession.create(file)));
+  ort.env.wasm.wasmBinary = files[4];
+  const [words, denoiser, decoder] = await Promise.all(files.slice(1, 4).map((file) => ort.InferenceSession.create(file)));
   return new TextToImage(around, words, denoiser, decoder);
 }
 
@@ -49,25 +50,34 @@ class TextToImage {
     return unknown(prompt, this.around);
   }
 
-  // Yields { t, latent, seen } for every step, both Float32Arrays of a latent: the noisy one, and what the denoiser sees in it.
+  // Yields { t, latent, seen, attention } for every step: two Float32Arrays of a latent, the noisy one and what the denoiser
+  // sees in it; and for the token that begins every prompt and each word one of 16 × 16 positions: its attention so far.
   async *watch(prompt, { guidance = this.around.guidance, steps = this.around.steps, seed = 0 } = {}) {
     const { alpha_bar: alphaBar, latent } = this.around;
     const size = latent.reduce((a, b) => a * b);
     const asked = guidance === 1 ? [prompt] : guidance === 0 ? [""] : ["", prompt];
     const words = await this.read(asked);
+    const positions = latent[1] * latent[2];
+    const said = guidance === 0 ? [] : wordsOf(prompt);
+    const heardOf = said.length ? ["(begin)", ...said] : [];
+    const attention = heardOf.map((word) => ({ word, map: new Float32Array(positions) }));
     const predict = async (x, t) => {
       const x_t = new Float32Array(asked.length * size);
       asked.forEach((_, row) => x_t.set(x, row * size));
-      const { v } = await this.denoiser.run({
+      const { v, attention: paid } = await this.denoiser.run({
         x_t: new ort.Tensor("float32", x_t, [asked.length, ...latent]),
         t: new ort.Tensor("int64", BigInt64Array.from(asked, () => BigInt(t)), [asked.length]),
         words,
+      });
+      const rowOfPrompt = (asked.length - 1) * words.dims[1] * positions;
+      attention.forEach(({ map }, place) => {
+        for (let i = 0; i < positions; i++) map[i] += paid.data[rowOfPrompt + place * positions + i] / steps;
       });
       const seen = asked.map((_, row) => pictureFromV(x, v.data.subarray(row * size, (row + 1) * size), alphaBar[t]));
       return asked.length === 1 ? seen[0] : guided(...seen, guidance);
     };
     for await (const { x, t, x_0 } of sample(predict, normalNoise(size, seed), alphaBar, steps))
-      yield { t, latent: x, seen: x_0 };
+      yield { t, latent: x, seen: x_0, attention };
   }
 
   // Pixels of a latent: { data, width, height } for a canvas.

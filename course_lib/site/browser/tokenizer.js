@@ -23,7 +23,7 @@ export function encode(text, model) {
 
 // The words that are not in the vocabulary, each with up to three known words of similar spelling.
 export function unknown(text, model) {
-  return words(text)
+  return [...new Set(words(text))]
     .filter((word) => !model.vocabulary.includes(word))
     .map((word) => ({ word, like: similar(word, model.vocabulary) }));
 }
