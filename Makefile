@@ -11,7 +11,7 @@ BIN := .venv/bin
 FIRST := /lab/tree/notebooks/00_start_here.ipynb
 LISTS := lab test clip compare coursework nbgrader site
 
-.PHONY: lab test check checksums format notebooks rerun mutants overhead compare site stamp pins proof-setup proof-emoji proof-coursework clean always
+.PHONY: lab test check checksums format notebooks rerun mutants overhead cold-starts compare site stamp pins proof-setup proof-colab proof-emoji proof-coursework proof-jupyterlab clean always
 
 ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo writable),writable)
 export HOME := $(CURDIR)/.home
@@ -63,6 +63,10 @@ mutants: .venv/test
 overhead: .venv/lab
 	$(BIN)/python tests/measure_overhead.py
 
+# How long until a first picture, on the site and in JupyterLab, and what it loads.
+cold-starts: .venv/test
+	$(BIN)/python tests/measure_cold_starts.py
+
 # Our U-Net beside the one of diffusers: speed, then quality after the same ten minutes each.
 compare: .venv/compare
 	$(BIN)/python tests/compare_with_diffusers.py $(ARGS)
@@ -96,6 +100,10 @@ pins: .venv/lab
 proof-setup:
 	$(PYTHON) tests/prove_setup.py
 
+# Every notebook alone in an empty folder, with the versions that Colab has: ARGS="--python python3.12 03" for a part.
+proof-colab: .venv/test
+	$(BIN)/python tests/prove_colab.py $(ARGS)
+
 # All emoji pictures built again from the sets' packages, byte for byte; make test does so with the sprites alone.
 proof-emoji: .venv/test
 	$(BIN)/python -m pytest -m proof -p no:nbval -o addopts= tests/test_build_emoji.py
@@ -103,6 +111,11 @@ proof-emoji: .venv/test
 # A class of 300 hands in coursework, and every mark is what was written down beforehand: some minutes. ARGS="--count=30".
 proof-coursework: .venv/test
 	$(BIN)/python tests/prove_coursework.py $(ARGS)
+
+# Every notebook in JupyterLab, in a browser: run from top to bottom, and read as it was saved, by day and by night. Half an
+# hour, needs Chromium; make test does so with the quick ones. ARGS="-k 05" for one.
+proof-jupyterlab: .venv/test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -o addopts="-rs --durations=5" tests/test_jupyterlab.py $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

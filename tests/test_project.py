@@ -9,11 +9,13 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
+import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from course_lib.install import __main__ as install
 from course_lib.install.served import NEWEST, OLDEST
+from course_lib.site import __main__ as site
 
 TOP = Path(__file__).parents[1]
 INSTALL = TOP / "course_lib" / "install"
@@ -114,7 +116,7 @@ def test_continuous_integration_skips_nothing_for_want_of_a_package():
 def test_only_what_belongs_stands_at_the_top(course_files):
     assert {path.parts[0] for path in course_files} <= {
         *("notebooks", "course_lib", "data", "tests", "environment.yml", "README.md"),
-        *("pyproject.toml", "Makefile", "LICENSE", ".gitignore", ".gitattributes", ".ci"),
+        *("pyproject.toml", "Makefile", "LICENSE", ".gitignore", ".gitattributes", ".ci", ".github"),
     }
 
 
@@ -171,3 +173,22 @@ def test_drawing_pictures_imports_neither_training_nor_metrics_nor_recipes():
     assert "course_lib.pipeline.text_to_image" in loaded
     unwanted = ("course_lib.training", "course_lib.metrics", "course_lib.recipes", "course_lib.classroom")
     assert not [name for name in loaded if name.startswith(unwanted)]
+
+
+# --- what a fork gets for free ----------------------------------------------------------------------------------------
+
+
+def test_the_workflow_runs_commands_that_are_there():
+    workflow = yaml.safe_load((TOP / ".github" / "workflows" / "course.yml").read_text(encoding="utf-8"))
+    jobs = workflow["jobs"]
+    ran = "\n".join(step["run"] for job in jobs.values() for step in job["steps"] if "run" in step)
+    rules = re.findall(r"^([\w-]+):", (TOP / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    asked = set(re.findall(r"make ([\w-]+)", ran))
+    assert asked == {"test", "proof-colab", "site"} <= set(rules)
+    assert "python -m course_lib.install lab test\n.venv\\Scripts\\python -m pytest" in ran  # the README's, on Windows
+    matrix = jobs["test"]["strategy"]["matrix"]
+    assert {system.split("-")[0] for system in matrix["system"]} == {"ubuntu", "macos", "windows"}
+    assert matrix["python"] == ["3.11", "3.12", "3.13"]
+    (uploaded,) = [step["with"]["path"] for step in jobs["site"]["steps"] if "upload-pages" in step.get("uses", "")]
+    assert (TOP / uploaded) == site.TOP / "site"  # where make site writes to
+    assert set(jobs["publish"]["needs"]) <= set(jobs)
