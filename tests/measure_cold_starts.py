@@ -82,8 +82,9 @@ def lab(browser: Browser) -> None:
             print(f"JupyterLab: its address after {time.perf_counter() - began:.1f} s,", end=" ", flush=True)
             page = browser.new_page()
             page.goto(address)
-            page.get_by_text("Run", exact=True).first.click()
-            page.get_by_text("Run All Cells", exact=True).click()
+            page.get_by_text("| Idle").wait_for(timeout=120_000)  # the kernel is there
+            page.locator(".lm-MenuBar-item").get_by_text("Run", exact=True).click()
+            page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
             page.wait_for_selector(".jp-OutputArea img[src^='data:image/webp']:visible", timeout=300_000)
             print(f"the first figure of notebook 00 after {time.perf_counter() - began:.1f} s", flush=True)
         finally:
