@@ -112,8 +112,8 @@ proof-emoji: .venv/test
 proof-coursework: .venv/test
 	$(BIN)/python tests/prove_coursework.py $(ARGS)
 
-# Every notebook in JupyterLab, in a browser: run from top to bottom, and read as it was saved, by day and by night. Half an
-# hour, needs Chromium; make test does so with the quick ones. ARGS="-k 05" for one.
+# Every notebook in JupyterLab, in a browser: run from top to bottom, and read as it was saved, by day and by night. An
+# hour or more, needs Chromium; make test does so with the quick ones. ARGS="-k 05" for one.
 proof-jupyterlab: .venv/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -o addopts="-rs --durations=5" tests/test_jupyterlab.py $(ARGS)
 

@@ -2,7 +2,7 @@
 
 An environment with the versions that Colab ships, and in it, for each notebook, an empty folder with that notebook and the
 address of a repository. Does the first cell fetch the course and replace no package, does every cell run, does every control
-answer, and how much is downloaded? Takes half an hour and a network.
+answer, and how much is downloaded? Takes an hour and a network.
 """
 
 import argparse

@@ -228,7 +228,7 @@ def assert_stands_out(desk: Desk) -> None:
 # --- whole notebooks --------------------------------------------------------------------------------------------------
 
 
-@whole_notebooks("00", "01", "10")
+@whole_notebooks("00", "10")
 def test_a_notebook_runs_from_top_to_bottom(desk, name):
     """Nothing red, no object's name in place of what it shows, and every figure there, with words for those who cannot see."""
     notebook = nbformat.read(desk.lab.folder / name, as_version=4)
@@ -255,7 +255,7 @@ def shows_widgets(source: str) -> int:
     return len(re.findall(r"^(?:self_check|explore|playground|mask_painter|flashcards)\(", source, flags=re.MULTILINE))
 
 
-@whole_notebooks("00", "06", "10")
+@whole_notebooks("10")
 def test_a_saved_notebook_can_be_read_before_it_runs(desk, name):
     """Untrusted as it comes, then trusted, by day and by night."""
     desk.open(name)
