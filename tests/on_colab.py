@@ -60,12 +60,12 @@ class RunAlone:
         return sum(path.stat().st_size for path in packs if path.is_file())
 
 
-def make_environment(folder: Path, *options: str) -> Path:
+def make_environment(folder: Path) -> Path:
     """The Python of a fresh environment that sees every package installed here, as Colab's would be, but not the course.
 
     A path in a .pth file adds its packages but not its own .pth files, and the course is installed through one of those.
     """
-    subprocess.run([sys.executable, "-m", "venv", *options, folder], check=True)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     where = ask(python, "import site; print(site.getsitepackages()[0])", folder)
     Path(where, "packages_of_colab.pth").write_text("\n".join(site.getsitepackages()))

@@ -19,7 +19,11 @@ TOP = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def colab(tmp_path_factory):
-    return make_environment(tmp_path_factory.mktemp("environment"))
+    python = make_environment(tmp_path_factory.mktemp("environment"))
+    missing = run_first_cell(python, python.parent, then="", COURSE_REPO="")
+    assert "ImportError: course_lib is not here" in missing.stderr  # but PyTorch is
+    assert ask(python, "import importlib.util as u; print(u.find_spec('torch') is not None)", python.parent) == "True"
+    return python
 
 
 @pytest.mark.slow

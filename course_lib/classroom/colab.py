@@ -64,6 +64,7 @@ ADDRESS = re.compile(r'COURSE_REPO", "([^"]*)"')
 SSH = re.compile(r"(?:ssh://git@([\w.-]+)(?::\d+)?/|git@([\w.-]+):)(.+)")
 ON_GITHUB = re.compile(r"https://(?:www\.)?github\.com/", flags=re.IGNORECASE)
 GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
+ELSEWHERE = re.compile(r"(?:https|file)://[\w./:~-]+")
 LINK = re.compile(r"\[Open in Colab\]\([^)]*\)\n\n")
 
 
@@ -100,9 +101,7 @@ def stamp(repo: str, notebooks: list[Path]) -> str:
     repo = ON_GITHUB.sub("https://github.com/", repo)
     if re.match(r"https://[^/]*@", repo):
         raise ValueError("the address holds a name or a token before @, which everybody could read: leave it out.")
-    if (repo and not re.fullmatch(r"(https|file)://[\w./:~-]+", repo)) or (
-        ON_GITHUB.match(repo) and not GITHUB.fullmatch(repo)
-    ):
+    if repo and not (GITHUB if ON_GITHUB.match(repo) else ELSEWHERE).fullmatch(repo):
         raise ValueError(f"the address must look like https://github.com/NAME/REPOSITORY, but got {repo!r}.")
     for path in notebooks:
         stamped_address(path)  # all of them are known before the first is changed

@@ -12,9 +12,10 @@ from course_lib.classroom.ticks import DRIVE, progress_file, read_ticks
 def progress() -> None:
     """Show which exercises are done, tried and open, in all notebooks, the points, and the self-check questions."""
     try:
-        known = read_ticks(progress_file())
-        where = "on your Google Drive" if progress_file().is_relative_to(DRIVE) else "on this machine alone"
-        place = f"The ticks are kept in `{_from_home(progress_file())}`, {where}."
+        path = progress_file()
+        known = read_ticks(path)
+        where = "on your Google Drive" if path.is_relative_to(DRIVE) else "on this machine alone"
+        place = f"The ticks are kept in `{_from_home(path)}`, {where}."
     except (OSError, ValueError) as problem:
         known, place = {}, f"No ticks are kept: {problem}."
     marks = {"done": "✓ done", "tried": "◐ tried", None: "○ open"}
