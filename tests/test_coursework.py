@@ -152,6 +152,20 @@ def test_answers_of_any_style_get_the_marks_that_they_get_in_the_notebook(number
 
 
 @pytest.mark.slow
+def test_a_slow_test_is_tried_as_often_as_a_quick_one_and_by_what_its_time_allows(boxes):
+    sleeps = (
+        "import time\n\ntries = []\n\n\ndef find_the_bug(average):\n    tries.append(average)\n    time.sleep({})\n"
+    )
+    sleeps += "    near = abs(average(1.0, 0.0, 0.9) - 0.9) < 1e-6\n"
+    once = sleeps + "    assert near or len(tries) == 12\n"
+    always = sleeps + "    assert near\n"
+    late = mark(boxes["walls"], [once.format(0.07)], ["02.9"])["02.9"]
+    assert (late.state, "now and then" in late.says) == ("wrong", True), late.says
+    slow = mark(boxes["walls"], [always.format(0.2)], ["02.9"], seconds=3.0)["02.9"]
+    assert slow.state == "right", slow.says
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=list(EXERCISES))
 def test_on_other_numbers_right_stays_right_and_no_usual_mistake_passes(exercise):
     right, _ = right_and_wrong(exercise.id[:2])

@@ -149,11 +149,14 @@ class BugHunt:
         """What is wrong with a test; None if it tells right from wrong, again and again."""
         return self.findings_of(partial(self._try, answer))
 
-    def findings_of(self, attempt: Callable[[Callable], "Attempt"]) -> str | None:
-        """As ``findings``, of a test that need not run in this process: ``attempt`` hands a version to it."""
+    def findings_of(self, attempt: Callable[[Callable], "Attempt"], patience: float = PATIENCE) -> str | None:
+        """As ``findings``, of a test that need not run in this process: ``attempt`` hands a version to it.
+
+        Rounds above the fewest are left out once ``patience`` seconds have passed.
+        """
         began = time.monotonic()
         for turn in range(ROUNDS):
-            if turn >= FEWEST and time.monotonic() - began > PATIENCE:
+            if turn >= FEWEST and time.monotonic() - began > patience:
                 break
             for version in self.correct:
                 problem = self._refused(attempt, version)
