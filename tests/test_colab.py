@@ -23,6 +23,8 @@ def colab(tmp_path_factory):
     missing = run_first_cell(python, python.parent, then="", COURSE_REPO="")
     assert "ImportError: course_lib is not here" in missing.stderr  # but PyTorch is
     assert ask(python, "import importlib.util as u; print(u.find_spec('torch') is not None)", python.parent) == "True"
+    without_git = run_first_cell(python, python.parent, then="", COURSE_REPO="https://example.org", PATH="")
+    assert "ImportError: course_lib is not here" in without_git.stderr
     return python
 
 
@@ -45,10 +47,16 @@ def test_notebook_00_runs_from_an_empty_folder_and_downloads_what_it_needs(clone
     assert not ask(colab, "import importlib.util as u; print(u.find_spec('course_lib') or '')", tmp_path)
 
 
-def run_first_cell(python, folder, then="import course_lib\nprint(course_lib.__file__)", **variables):
-    program = f"{FIRST_CELL.format(repo='')}\n{then}"
+FINDS_IT = "import course_lib\nprint(course_lib.__file__)"
+
+
+def program(then):
+    return f"{FIRST_CELL.format(repo='')}\n{then}"
+
+
+def run_first_cell(python, folder, then=FINDS_IT, **variables):
     return subprocess.run(
-        [python, "-c", program], cwd=folder, env=environment(**variables), capture_output=True, text=True
+        [python, "-c", program(then)], cwd=folder, env=environment(**variables), capture_output=True, text=True
     )
 
 
@@ -82,10 +90,11 @@ def test_a_large_file_is_fetched_whole_when_it_is_read_and_never_again(fetched, 
 
 @pytest.mark.slow
 def test_two_notebooks_that_fetch_at_once_do_not_disturb_each_other(clone, colab, tmp_path):
-    program = f"{FIRST_CELL.format(repo='')}\nimport course_lib\nprint(course_lib.__file__)"
     variables = environment(COURSE_REPO=published(clone))
     both = [
-        subprocess.Popen([colab, "-c", program], cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [colab, "-c", program(FINDS_IT)], cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True
+        )
         for _ in range(2)
     ]
     said = [each.communicate()[0].splitlines()[-1] for each in both]

@@ -249,6 +249,8 @@ def test_a_word_that_is_pointed_at_shows_what_attended_to_it(page, pipe, hindran
     words.first.hover()
     page.mouse.move(0, 0)
     assert dark.is_visible()  # of the word that has the keyboard
+    page.keyboard.press("Escape")
+    assert dark.is_hidden()
     page.fill("[name=steps]", "50")  # so that there is time to look
     page.click("button")  # another picture begins without the words of the last one
     assert words.count() == 0
@@ -265,7 +267,7 @@ def test_what_could_not_be_loaded_is_loaded_at_the_next_press(file, browser, add
     status = page.locator("[role=status]")
     page.route(f"**/{file}", lambda route: route.abort())
     page.click("button")
-    expect(status).to_contain_text("The model could not be loaded", timeout=120_000)
+    expect(status).to_contain_text("The model could not be loaded: Failed to fetch. Press again;", timeout=120_000)
     page.unroute(f"**/{file}")
     page.click("button")
     expect(status).to_contain_text("Done", timeout=120_000)

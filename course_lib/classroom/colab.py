@@ -17,6 +17,7 @@ FIRST_CELL = """\
 # @title Find the course, or fetch it on Colab
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,10 +29,10 @@ if importlib.util.find_spec("course_lib") is None:
     places = [place for place in [*Path.cwd().parents, fetched] if (place / "course_lib").is_dir()]
     if places and importlib.util.find_spec("torch") is None:
         raise ImportError("This kernel has no PyTorch: run make lab, or choose the kernel .venv.")
-    if not places and not repo:
+    if not places and not (repo and shutil.which("git")):
         raise ImportError(
             "course_lib is not here: open this notebook inside the course's folder, "
-            "or give the address of your copy of the course in COURSE_REPO."
+            "or install git and give the address of your copy of the course in COURSE_REPO."
         )
 
     def git(*command):
@@ -41,7 +42,7 @@ if importlib.util.find_spec("course_lib") is None:
             raise ImportError(f"The course could not be fetched from {{repo}}: {{done.stderr}}")
 
     if not places:
-        import tomllib  # an old Python has none, and is to be told so in a sentence
+        from tomllib import loads  # an old Python has none, and is to be told so in a sentence
 
         with tempfile.TemporaryDirectory(dir=".") as folder:
             course = Path(folder, "course")
@@ -50,9 +51,8 @@ if importlib.util.find_spec("course_lib") is None:
             later = ["!*.safetensors", "!*.webp", "!*.gz", "!*.wasm"]  # when it is read
             git("-C", course, "sparse-checkout", "set", "--no-cone", *at_once, *later)
             git("-C", course, "checkout")
-            project = tomllib.loads((course / "pyproject.toml").read_text())["project"]
-            pip = [sys.executable, "-m", "pip", "install", "-q", *project["dependencies"]]
-            subprocess.run(pip, check=True)
+            needed = loads((course / "pyproject.toml").read_text())["project"]["dependencies"]
+            subprocess.run([sys.executable, "-m", "pip", "install", "-q", *needed], check=True)
             if not fetched.exists():  # another notebook may have been faster
                 course.rename(fetched)
     sys.path.insert(0, str([*places, fetched][0]))

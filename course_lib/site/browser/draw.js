@@ -77,6 +77,7 @@ function showAttention(place, attention) {
     button.type = "button";
     button.textContent = word;
     for (const event of ["pointerenter", "focus", "click"]) button.addEventListener(event, () => darken(dark, map));
+    button.addEventListener("keydown", ({ key }) => (dark.hidden ||= key === "Escape"));
     for (const event of ["pointerleave", "blur"])
       button.addEventListener(event, () => {
         const focused = buttons.indexOf(document.activeElement);
@@ -101,7 +102,8 @@ function loaded() {
     .then(({ load }) => load(new URL("model/", import.meta.url), (share) => progress(share)))
     .catch((problem) => {
       model = undefined; // so that the next press tries again
-      throw new Error(`The model could not be loaded: ${problem.message} Press again; if that does not help, load the page again.`);
+      const why = problem.message.replace(/\.?$/, ".");
+      throw new Error(`The model could not be loaded: ${why} Press again; if that does not help, load the page again.`);
     });
   return model;
 }

@@ -9,9 +9,9 @@ ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? navigator.hardwareCon
 
 // Loads the files of a folder; told(share) hears how much of them is there.
 export async function load(folder, told = () => {}) {
-  const names = ["model.json", "words.onnx", "denoiser.onnx", "decoder.onnx", "../ort/ort-wasm-simd-threaded.wasm"];
+  const names = ["../ort/ort-wasm-simd-threaded.wasm", "model.json", "words.onnx", "denoiser.onnx", "decoder.onnx"];
   const shares = new Map();
-  const files = await Promise.all(
+  const [runtime, around, ...graphs] = await Promise.all(
     names.map((name) =>
       fetched(new URL(name, folder), (done, size) => {
         shares.set(name, [done, size]);
@@ -20,10 +20,9 @@ export async function load(folder, told = () => {}) {
       }),
     ),
   );
-  const around = JSON.parse(new TextDecoder().decode(files[0]));
-  ort.env.wasm.wasmBinary = files[4];
-  const [words, denoiser, decoder] = await Promise.all(files.slice(1, 4).map((file) => ort.InferenceSession.create(file)));
-  return new TextToImage(around, words, denoiser, decoder);
+  ort.env.wasm.wasmBinary = runtime;
+  const sessions = graphs.map((graph) => ort.InferenceSession.create(graph, { graphOptimizationLevel: "disabled" }));
+  return new TextToImage(JSON.parse(new TextDecoder().decode(around)), ...(await Promise.all(sessions)));
 }
 
 async function fetched(url, told) {
