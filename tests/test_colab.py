@@ -142,7 +142,7 @@ def test_a_kernel_without_the_packages_is_told_which_one_to_choose(tmp_path):
 @pytest.mark.slow
 def test_alone_and_without_an_address_it_says_what_to_do(colab, tmp_path):
     ran = run_first_cell(colab, tmp_path)
-    assert "ImportError: course_lib is not here: open this notebook inside the course's folder, or give" in ran.stderr
+    assert "ImportError: course_lib is not here: open this notebook inside the course's folder, or install git" in ran.stderr
 
 
 # --- what has been solved, on a machine that is lost within hours -------------------------------------------------------
