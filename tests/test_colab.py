@@ -120,6 +120,21 @@ def test_an_address_that_leads_nowhere_is_named(colab, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_address_of_something_else_is_named_and_nothing_of_it_stays(colab, tmp_path):
+    other, here = tmp_path / "other", tmp_path / "here"
+    git = ["git", "-C", other, "-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+    other.mkdir()
+    here.mkdir()
+    (other / "pyproject.toml").write_text('[project]\nname = "other"\ndependencies = ["no-such-package-anywhere"]\n')
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "Something else"]):
+        subprocess.run([*git, *command], check=True)
+    ran = run_first_cell(colab, here, COURSE_REPO=other.as_uri())
+    assert "ImportError: The course could not be fetched from" in ran.stderr
+    assert "path 'course_lib' does not exist" in ran.stderr
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.slow
 def test_inside_a_checkout_another_kernel_finds_the_course_without_a_network(colab, tmp_path):
     below = tmp_path / "a checkout" / "notebooks"
     below.mkdir(parents=True)
@@ -142,7 +157,7 @@ def test_a_kernel_without_the_packages_is_told_which_one_to_choose(tmp_path):
 @pytest.mark.slow
 def test_alone_and_without_an_address_it_says_what_to_do(colab, tmp_path):
     ran = run_first_cell(colab, tmp_path)
-    assert "ImportError: course_lib is not here: open this notebook inside the course's folder, or install git" in ran.stderr
+    assert "course_lib is not here: open this notebook inside the course's folder, or install git" in ran.stderr
 
 
 # --- what has been solved, on a machine that is lost within hours -------------------------------------------------------

@@ -251,6 +251,12 @@ def test_a_word_that_is_pointed_at_shows_what_attended_to_it(page, pipe, hindran
     assert dark.is_visible()  # of the word that has the keyboard
     page.keyboard.press("Escape")
     assert dark.is_hidden()
+    words.first.hover()
+    assert dark.is_visible()
+    page.keyboard.press("Escape")
+    assert dark.is_hidden()
+    page.mouse.move(0, 0)
+    words.last.blur()
     page.fill("[name=steps]", "50")  # so that there is time to look
     page.click("button")  # another picture begins without the words of the last one
     assert words.count() == 0
@@ -334,8 +340,9 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(site, "fill_easel", lambda folder: None)
-        assert site.build(folder) == 0
-    return folder
+        assert site.build(folder / "built") == 0
+    assert [path.name for path in folder.iterdir()] == ["built"]
+    return folder / "built"
 
 
 @pytest.mark.slow
@@ -351,6 +358,7 @@ def test_the_site_is_built_without_a_warning_and_asks_nobody_else_for_anything(b
         for tag in ("<script src=", "<link href=", '<link rel="stylesheet" href='):
             assert f'{tag}"http' not in page
     assert "attent" in (built / "searchindex.js").read_text(encoding="utf-8")
+    assert "Show the output" in (built / "00_start_here.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -466,4 +474,14 @@ def test_a_page_hinders_nobody(name, colours, browser, pages, hindrances):
     page.goto(f"{pages}{name}.html")
     page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
     assert hindrances(page) == []
+    page.close()
+
+
+@pytest.mark.slow
+def test_on_a_telephone_no_page_is_wider_than_the_window(browser, pages):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    for notebook in site.NOTEBOOKS:
+        page.goto(f"{pages}{notebook.stem}.html")
+        page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, notebook.stem
     page.close()

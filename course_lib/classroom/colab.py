@@ -32,12 +32,11 @@ if importlib.util.find_spec("course_lib") is None:
     if not places and not (repo and shutil.which("git")):
         raise ImportError(
             "course_lib is not here: open this notebook inside the course's folder, "
-            "or install git and give the address of your copy of the course in COURSE_REPO."
+            "or install git and run %env COURSE_REPO=(the address of your copy of the course)."
         )
 
     def git(*command):
-        asks_nothing = os.environ | {{"GIT_TERMINAL_PROMPT": "0"}}
-        done = subprocess.run(["git", *command], capture_output=True, text=True, env=asks_nothing)
+        done = subprocess.run(["git", *command], capture_output=True, text=True)
         if done.returncode:
             raise ImportError(f"The course could not be fetched from {{repo}}: {{done.stderr}}")
 
@@ -47,6 +46,7 @@ if importlib.util.find_spec("course_lib") is None:
         with tempfile.TemporaryDirectory(dir=".") as folder:
             course = Path(folder, "course")
             git("clone", "--depth=1", "--filter=blob:none", "--no-checkout", repo, course)
+            git("-C", course, "rev-parse", "HEAD:course_lib")  # fails where it is not the course
             at_once = ["/course_lib", "/data", "/LICENSE", "/pyproject.toml"]
             later = ["!*.safetensors", "!*.webp", "!*.gz", "!*.wasm"]  # when it is read
             git("-C", course, "sparse-checkout", "set", "--no-cone", *at_once, *later)

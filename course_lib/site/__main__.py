@@ -27,18 +27,21 @@ NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
 
 def build(folder: Path) -> int:
     """Write the site into a folder; 0 if nothing was wrong with it."""
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, tempfile.TemporaryDirectory() as other:
         source = Path(temporary)
         shutil.copy(HERE / "index.md", source)
         for notebook in NOTEBOOKS:
             (source / notebook.name).write_text(staged(notebook.read_text(encoding="utf-8")), encoding="utf-8")
         options = ["-q", "-W", "--keep-going", "-b", "html", "-c", HERE, "-d", source / ".doctrees"]
-        sphinx = subprocess.run([sys.executable, "-m", "sphinx", *options, source, folder], check=False)
+        built = Path(other, "site")  # MyST-NB leaves a folder beside it
+        sphinx = subprocess.run([sys.executable, "-m", "sphinx", *options, source, built], check=False)
         if sphinx.returncode:
             return sphinx.returncode
+        shutil.copytree(built, folder, dirs_exist_ok=True)
     for notebook in NOTEBOOKS:  # what is downloaded is the notebook itself
         shutil.copy(notebook, folder / "_sources")
     fill_easel(folder / "_static" / "easel")
+    print(f"Built. To see it: python -m http.server --directory {folder}")
     return 0
 
 

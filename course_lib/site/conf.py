@@ -12,8 +12,8 @@ root_doc = "index"
 nb_execution_mode = "off"  # what was saved is what is shown: make test has run it
 nb_render_markdown_format = "myst"
 nb_merge_streams = True
-nb_code_prompt_show = "Show the code"
-nb_code_prompt_hide = "Hide the code"
+nb_code_prompt_show = "Show the {type}"
+nb_code_prompt_hide = "Hide the {type}"
 nb_mime_priority_overrides = [
     ("html", "text/html", 0),
     ("html", "text/markdown", 1),

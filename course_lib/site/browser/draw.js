@@ -9,12 +9,12 @@ const EASEL = `
     <button>Draw</button>
   </form>
   <figure>
+    <figcaption role="status">The first time, 28 MB are loaded: the whole model. Nothing that you type leaves your browser.</figcaption>
     <div class="picture">
       <canvas width="64" height="64" role="img" aria-label="Nothing has been drawn yet."></canvas>
       <canvas class="attention" width="16" height="16" aria-hidden="true" hidden></canvas>
     </div>
     <div class="words" role="group" aria-label="Where each word's attention lies"></div>
-    <figcaption role="status">The first time, 28 MB are loaded: the whole model. Nothing that you type leaves your browser.</figcaption>
   </figure>`;
 
 let model; // a promise, once it is being loaded
@@ -31,6 +31,7 @@ function setUp(place) {
     range.addEventListener("input", tell);
     addEventListener("pageshow", tell); // a browser that comes back restores the slider, not the number beside it
   }
+  addEventListener("keydown", ({ key }) => (place.querySelector(".attention").hidden ||= key === "Escape"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     draw(form, place);
@@ -41,7 +42,8 @@ async function draw(form, place) {
   const [canvas, status] = [place.querySelector("canvas"), place.querySelector("[role=status]")];
   const mine = ++turn;
   const say = (text) => mine === turn && (status.textContent = text);
-  const { prompt, ...knobs } = Object.fromEntries(new FormData(form));
+  const { prompt: typed, ...knobs } = Object.fromEntries(new FormData(form));
+  const prompt = typed.trim();
   const wanted = Object.fromEntries(Object.entries(knobs).map(([name, value]) => [name, Number(value)]));
   showAttention(place, []);
   try {
@@ -77,7 +79,6 @@ function showAttention(place, attention) {
     button.type = "button";
     button.textContent = word;
     for (const event of ["pointerenter", "focus", "click"]) button.addEventListener(event, () => darken(dark, map));
-    button.addEventListener("keydown", ({ key }) => (dark.hidden ||= key === "Escape"));
     for (const event of ["pointerleave", "blur"])
       button.addEventListener(event, () => {
         const focused = buttons.indexOf(document.activeElement);
