@@ -161,7 +161,7 @@ def test_a_slow_test_is_tried_as_often_as_a_quick_one_and_by_what_its_time_allow
     always = sleeps + "    assert near\n"
     late = mark(boxes["walls"], [once.format(0.07)], ["02.9"])["02.9"]
     assert (late.state, "now and then" in late.says) == ("wrong", True), late.says
-    slow = mark(boxes["walls"], [always.format(0.2)], ["02.9"], seconds=3.0)["02.9"]
+    slow = mark(boxes["walls"], [always.format(0.15)], ["02.9"], seconds=3.0)["02.9"]
     assert slow.state == "right", slow.says
 
 

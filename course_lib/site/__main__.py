@@ -27,13 +27,13 @@ NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
 
 def build(folder: Path) -> int:
     """Write the site into a folder; 0 if nothing was wrong with it."""
-    with tempfile.TemporaryDirectory() as temporary, tempfile.TemporaryDirectory() as other:
-        source = Path(temporary)
+    with tempfile.TemporaryDirectory() as temporary:
+        source, built = Path(temporary, "source"), Path(temporary, "built")  # MyST-NB leaves a folder beside the latter
+        source.mkdir()
         shutil.copy(HERE / "index.md", source)
         for notebook in NOTEBOOKS:
             (source / notebook.name).write_text(staged(notebook.read_text(encoding="utf-8")), encoding="utf-8")
         options = ["-q", "-W", "--keep-going", "-b", "html", "-c", HERE, "-d", source / ".doctrees"]
-        built = Path(other, "site")  # MyST-NB leaves a folder beside it
         sphinx = subprocess.run([sys.executable, "-m", "sphinx", *options, source, built], check=False)
         if sphinx.returncode:
             return sphinx.returncode

@@ -21,6 +21,7 @@ export async function load(folder, told = () => {}) {
     ),
   );
   ort.env.wasm.wasmBinary = runtime;
+  // ONNX Runtime would optimise each graph for longer than that saves.
   const sessions = graphs.map((graph) => ort.InferenceSession.create(graph, { graphOptimizationLevel: "disabled" }));
   return new TextToImage(JSON.parse(new TextDecoder().decode(around)), ...(await Promise.all(sessions)));
 }
