@@ -169,6 +169,8 @@ def test_prompts_are_read_as_the_tokenizer_reads_them(page, pipe):
         "a reed spots cart",
         "Äpfel & naïve_café",
         "x" * 30,
+        "a lagre bat",  # like more than three words each
+        "cat " * 24,
     ]
     model = json.dumps({"vocabulary": pipe.encoder.tokenizer.vocabulary, "first_id": 3, "longest": 24})
     script = (
@@ -181,6 +183,7 @@ def test_prompts_are_read_as_the_tokenizer_reads_them(page, pipe):
         assert [each["word"] for each in unknown] == list(pipe.encoder.unknown(text))
         for each in unknown:
             known = pipe.encoder.unknown(text)[each["word"]]
+            assert len(each["like"]) == len(known), each
             assert set(each["like"]) == set(known) or len(known) == 3, (
                 each
             )  # of equally similar ones others may come first
@@ -265,15 +268,22 @@ def test_a_word_that_is_pointed_at_shows_what_attended_to_it(page, pipe, hindran
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", ["ort-wasm-simd-threaded.wasm", "denoiser.onnx"])
-def test_what_could_not_be_loaded_is_loaded_at_the_next_press(file, browser, address):
+@pytest.mark.parametrize(
+    ("file", "answer", "said"),
+    [
+        ("ort-wasm-simd-threaded.wasm", lambda route: route.abort(), "Failed to fetch."),
+        ("denoiser.onnx", lambda route: route.fulfill(status=503), "denoiser.onnx could not be loaded (503)."),
+    ],
+    ids=["no network", "no answer"],
+)
+def test_what_could_not_be_loaded_is_loaded_at_the_next_press(file, answer, said, browser, address):
     page = browser.new_page()
     page.goto(address)
     page.fill("[name=steps]", "1")
     status = page.locator("[role=status]")
-    page.route(f"**/{file}", lambda route: route.abort())
+    page.route(f"**/{file}", answer)
     page.click("button")
-    expect(status).to_contain_text("The model could not be loaded: Failed to fetch. Press again;", timeout=120_000)
+    expect(status).to_contain_text(f"The model could not be loaded: {said} Press again;", timeout=120_000)
     page.unroute(f"**/{file}")
     page.click("button")
     expect(status).to_contain_text("Done", timeout=120_000)

@@ -71,7 +71,7 @@ class TextToImage {
       });
       const rowOfPrompt = (asked.length - 1) * words.dims[1] * positions;
       attention.forEach(({ map }, place) => {
-        for (let i = 0; i < positions; i++) map[i] += paid.data[rowOfPrompt + place * positions + i] / steps;
+        for (let i = 0; i < positions; i++) map[i] += paid.data[rowOfPrompt + place * positions + i];
       });
       const seen = asked.map((_, row) => pictureFromV(x, v.data.subarray(row * size, (row + 1) * size), alphaBar[t]));
       return asked.length === 1 ? seen[0] : guided(...seen, guidance);

@@ -3,7 +3,7 @@
 // numpy.random.SeedSequence([seed, row]).generate_state(1)[0]: mixes both numbers into 32 bits.
 // Source: O'Neill 2015, "Developing a seed_seq Alternative", as NumPy has it.
 export function mixedSeed(seed, row) {
-  const entropy = [...words(seed), ...words(row)];
+  const entropy = [...words(seed), ...words(row)]; // four words at most
   let factor = 0x43b0d7e5;
   const hashed = (value) => {
     value ^= factor;
@@ -18,7 +18,6 @@ export function mixedSeed(seed, row) {
   const pool = [0, 1, 2, 3].map((i) => hashed(entropy[i] ?? 0));
   for (let from = 0; from < 4; from++)
     for (let to = 0; to < 4; to++) if (from !== to) pool[to] = mixed(pool[to], hashed(pool[from]));
-  for (const more of entropy.slice(4)) for (let to = 0; to < 4; to++) pool[to] = mixed(pool[to], hashed(more));
   const state = Math.imul(pool[0] ^ 0x8b51f9dd, Math.imul(0x8b51f9dd, 0x58f38ded));
   return (state ^ (state >>> 16)) >>> 0;
 }
