@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from on_colab import LIKE_COLAB, RunAlone, ask, published
 from save_notebooks import chosen
 from widgets_moved import IN_KERNEL
@@ -76,7 +76,7 @@ def problems(path: Path, folder: Path, python: Path, address: str) -> list[str]:
     )
     try:
         alone.execute(IN_KERNEL)
-    except CellExecutionError as error:
+    except (CellExecutionError, CellTimeoutError) as error:
         return [f"{path.stem} stops: {error}"]
     found = []
     if replaced := before - set(ask(python, packages, folder).splitlines()):
