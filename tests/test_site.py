@@ -291,6 +291,22 @@ def test_what_could_not_be_loaded_is_loaded_at_the_next_press(file, answer, said
 
 
 @pytest.mark.slow
+def test_a_press_ends_the_walk_of_the_one_before(page):
+    status = page.locator("[role=status]")
+    page.fill("[name=steps]", "50")
+    page.click("button")
+    expect(status).to_contain_text("t = ", timeout=120_000)
+    page.fill("[name=steps]", "1")
+    page.click("button")
+    expect(status).to_contain_text("Done", timeout=120_000)
+    picture = "return document.querySelector('canvas').toDataURL();"
+    drawn = runs(page, picture)
+    page.wait_for_timeout(1500)  # several steps of a walk that goes on
+    assert runs(page, picture) == drawn
+    assert "Done" in status.text_content()
+
+
+@pytest.mark.slow
 def test_the_page_says_what_is_wrong_and_goes_on(page):
     status = page.locator("[role=status]")
     page.fill("[name=steps]", "1")
