@@ -45,7 +45,8 @@ def main() -> None:
         python = colabs_python(asked.environment or Path(folder, "environment"), asked.python)
         repository = Path(folder, "published")
         subprocess.run(["git", "clone", "-q", TOP, repository], check=True)
-        broken = [problem for path in paths for problem in problems(path, Path(folder), python, published(repository))]
+        address = published(repository)
+        broken = [problem for path in paths for problem in problems(path, Path(folder), python, address)]
     print(*(f"✗ {problem}" for problem in broken), sep="\n")
     sys.exit(len(broken) > 0)
 
