@@ -223,7 +223,7 @@ def answer_markdown(question: Question) -> str:
         "compare": "Look for these points in your own text:",
     }
     reasons = "\n".join([f"\n\n{titles[question.kind]}\n", *lines]) if lines else ""
-    # Front ends render Markdown inside only between blank lines, and maths in a summary nowhere.
+    # Front ends render Markdown inside only between blank lines.
     return f"<details><summary>Show answer</summary>\n\n{question.answer.strip()}{reasons}\n\n</details>"
 
 
