@@ -16,7 +16,7 @@ import torch
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
-from course_lib.classroom.plots import SHARP, draw_pictures, pick, show, show_film
+from course_lib.classroom.plots import SHARP, draw_pictures, packed, pick, show, show_film
 from course_lib.classroom.progress import progress
 from course_lib.classroom.showing import problem_html, show_widget, spoken_line, text_html
 from course_lib.classroom.widgets import explore, explorer
@@ -40,6 +40,18 @@ def test_show_gives_an_image_with_its_text_and_closes_the_figure(shown):
     assert picture.shape[:2] == (400, 400), "sharp: two pixels of the file to one of the page"
     assert data["text/plain"] == '[Figure: A "quoted" & <strange> empty figure]'
     assert not plt.fignum_exists(fig.number)
+
+
+def test_a_small_picture_is_kept_pixel_for_pixel_and_a_large_one_as_the_eye_sees_it():
+    smooth = np.linspace(0, 255, 3 * 300 * 300).reshape(300, 300, 3)
+    grain = np.random.default_rng(0).normal(0, 8, smooth.shape)
+    large = Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
+    small = large.crop((0, 0, 100, 100))
+    assert (pixels(packed(small)) == np.asarray(small)).all()
+    exact = io.BytesIO()
+    large.save(exact, "webp", lossless=True)
+    assert len(packed(large)) < exact.tell() / 2
+    assert np.abs(pixels(packed(large)).astype(float) - np.asarray(large)).mean() < 8
 
 
 @pytest.mark.parametrize("alt", ["", "loss", "a plot"])

@@ -40,6 +40,7 @@ def test_notebook_00_runs_from_an_empty_folder_and_downloads_what_it_needs(clone
     assert "To keep it on your Google Drive, run this:" in said
     course = tmp_path / "content" / "diffusion-course"
     assert f"library: {course / 'course_lib' / '__init__.py'}" in said  # and not that of this checkout
+    assert (course / "LICENSE").exists()  # goes wherever the code goes
     large = {path.name for path in course.rglob("*.safetensors")}
     assert large == {"fashion.safetensors", "fashion_classifier.safetensors"}
     assert {path.name[:4] for path in course.rglob("*.gz")} == {"t10k"}  # without the training set

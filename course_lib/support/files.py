@@ -120,9 +120,8 @@ def shipped_tables(name: str, kind: str) -> list[dict]:
     """
     path = shipped_file(name)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))[
-            kind
-        ]  # with the mark that some editors put before it
+        text = path.read_text(encoding="utf-8-sig")  # with or without the mark that some editors put before it
+        return tomllib.loads(text)[kind]
     except KeyError:
         raise CourseFileError(f"{path} holds no [[{kind}]].") from None
     except ValueError as problem:
