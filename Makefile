@@ -77,7 +77,7 @@ site: .venv/site
 
 # Write the address that Colab installs from into every notebook: make stamp REPO=https://…
 stamp: .venv/lab
-	$(BIN)/python -m course_lib.classroom.colab $(REPO)
+	$(BIN)/python -m course_lib.classroom.colab $(if $(REPO),"$(REPO)")
 
 # Write the lists of versions anew, one of each package for every Python and machine that is served, and check that all
 # have wheels there. What is listed stays as it is where it can: to go to newer versions, delete the lists first.

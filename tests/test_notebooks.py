@@ -3,6 +3,7 @@
 import ast
 import linecache
 import re
+import subprocess
 from contextlib import suppress
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -11,7 +12,7 @@ import nbformat
 import pytest
 
 from course_lib.classroom.checks import show_answer, source_of
-from course_lib.classroom.colab import FIRST_CELL, stamp, stamped_address
+from course_lib.classroom.colab import FIRST_CELL, origin, stamp, stamped_address
 from course_lib.classroom.exercise import BugHunt, Exercise
 from course_lib.classroom.exercises import EXERCISES
 from course_lib.classroom.ticks import progress_file
@@ -229,6 +230,13 @@ def two_notebooks(tmp_path):
         ("git@github.com:me/my-fork.git", "https://github.com/me/my-fork.git", "me/my-fork"),
         ("ssh://git@github.com/me/fork", "https://github.com/me/fork", "me/fork"),
         ("ssh://git@github.com:22/me/fork.git", "https://github.com/me/fork.git", "me/fork"),
+        ("git@github.com:/me/fork.git", "https://github.com/me/fork.git", "me/fork"),
+        (
+            "git@github.com-work:me/fork.git",
+            "https://github.com/me/fork.git",
+            "me/fork",
+        ),  # an alias for a second account
+        ("ssh://git@ssh.github.com:443/me/fork.git", "https://github.com/me/fork.git", "me/fork"),  # beside a firewall
         ("https://www.GitHub.com/me/fork", "https://github.com/me/fork", "me/fork"),
         ("https://gitlab.example.org/a/b", "https://gitlab.example.org/a/b", None),
         ("file:///home/me/course", "file:///home/me/course", None),
@@ -257,6 +265,7 @@ def test_one_command_stamps_the_address_into_all(two_notebooks, given, written, 
     "repo",
     [
         *("my fork", 'https://x/y"; import os', "git@github.com", "C:/course", "http://x/y"),
+        *("https://github.com/me/..", "https://github.com/me/my course", "/home/me/course"),
         *("https://github.com/me", "https://github.com/me/fork/tree/main", "https://github.com//me/fork"),
     ],
 )
@@ -278,6 +287,23 @@ def test_a_notebook_with_another_first_cell_is_refused_before_any_is_changed(two
     with pytest.raises(ValueError, match="must begin with the course's set-up cell"):
         stamp("https://github.com/me/fork", two_notebooks)
     assert stamped_address(two_notebooks[0]) == ""
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", '{"cells": []}', "\ufeff{}"])
+def test_what_is_no_notebook_of_the_course_is_named(two_notebooks, content):
+    two_notebooks[1].write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"01_b\.ipynb must begin with the course's set-up cell"):
+        stamp("https://github.com/me/fork", two_notebooks)
+
+
+def test_the_address_is_that_of_the_courses_own_repository(tmp_path):
+    assert origin(tmp_path / "nowhere") == ""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "unpacked").mkdir()
+    assert origin(tmp_path) == ""
+    subprocess.run(["git", "remote", "add", "origin", "https://github.com/me/dotfiles"], cwd=tmp_path, check=True)
+    assert origin(tmp_path) == "https://github.com/me/dotfiles"
+    assert origin(tmp_path / "unpacked") == ""
 
 
 # --- the exercises ----------------------------------------------------------------------------------------------------

@@ -24,34 +24,34 @@ import tempfile
 from pathlib import Path
 
 if importlib.util.find_spec("course_lib") is None:
-    repo = os.environ.get("COURSE_REPO", "{repo}")
+    os.environ.pop("GIT_DIR", None)  # another repository's
+    repo = os.environ.get("COURSE_REPO", "{repo}").strip(" '\\"")
     fetched = Path("diffusion-course").resolve()
-    places = [place for place in [*Path.cwd().parents, fetched] if (place / "course_lib").is_dir()]
-    if places and importlib.util.find_spec("torch") is None:
-        raise ImportError("This kernel has no PyTorch: run make lab, or choose the kernel .venv.")
+    places = [p for p in [*Path.cwd().parents, fetched] if (p / "course_lib/__init__.py").exists()]
+    if not places and fetched.exists():
+        raise ImportError(f"{{fetched}} is something else than the course: rename it.")
     if not places and not (repo and shutil.which("git")):
         raise ImportError(
             "course_lib is not here: open this notebook inside the course's folder, "
             "or install git and run %env COURSE_REPO=(the address of your copy of the course)."
         )
-
-    def git(*command):
-        done = subprocess.run(["git", *command], capture_output=True, text=True)
-        if done.returncode:
-            raise ImportError(f"The course could not be fetched from {{repo}}: {{done.stderr}}")
-
+    if importlib.util.find_spec("torch") is None:
+        raise ImportError("This kernel has no PyTorch: run make lab, or choose the kernel .venv.")
     if not places:
-        from tomllib import loads  # an old Python has none, and is to be told so in a sentence
-
+        toml = importlib.import_module("tomllib")  # an old Python has none
         with tempfile.TemporaryDirectory(dir=".") as folder:
             course = Path(folder, "course")
-            git("clone", "--depth=1", "--filter=blob:none", "--no-checkout", repo, course)
-            git("-C", course, "rev-parse", "HEAD:course_lib")  # fails where it is not the course
-            at_once = ["/course_lib", "/data", "/LICENSE", "/pyproject.toml"]
-            later = ["!*.safetensors", "!*.webp", "!*.gz", "!*.wasm"]  # when it is read
-            git("-C", course, "sparse-checkout", "set", "--no-cone", *at_once, *later)
-            git("-C", course, "checkout")
-            needed = loads((course / "pyproject.toml").read_text())["project"]["dependencies"]
+            parts = "/course_lib /data /LICENSE /*.toml !*.safetensors !*.webp !*.gz !*.wasm"
+            for command in (
+                ["clone", "--depth=1", "--filter=blob:none", "--no-checkout", repo, course],
+                ["-C", course, "rev-parse", "HEAD:course_lib"],  # fails where it is not the course
+                ["-C", course, "sparse-checkout", "set", "--no-cone", *parts.split()],
+                ["-C", course, "checkout"],
+            ):
+                done = subprocess.run(["git", *command], capture_output=True, text=True)
+                if done.returncode:
+                    raise ImportError(f"Could not fetch the course (is it public?): {{done.stderr}}")
+            needed = toml.loads((course / "pyproject.toml").read_text())["project"]["dependencies"]
             subprocess.run([sys.executable, "-m", "pip", "install", "-q", *needed], check=True)
             if not fetched.exists():  # another notebook may have been faster
                 course.rename(fetched)
@@ -61,9 +61,10 @@ if importlib.util.find_spec("course_lib") is None:
         print("from google.colab import drive; drive.mount('/content/drive')")"""
 
 ADDRESS = re.compile(r'COURSE_REPO", "([^"]*)"')
-SSH = re.compile(r"(?:ssh://git@([\w.-]+)(?::\d+)?/|git@([\w.-]+):)(.+)")
+SSH = re.compile(r"(?:ssh://git@([\w.-]+)(?::\d+)?/|git@([\w.-]+):/?(?:443/)?)(.+)")
+GITHUB_BY_SSH = re.compile(r"ssh\.github\.com|github\.com-[\w.-]+")  # through port 443, and for a second account
 ON_GITHUB = re.compile(r"https://(?:www\.)?github\.com/", flags=re.IGNORECASE)
-GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
+GITHUB = re.compile(r"https://github\.com/([\w.-]+/(?!\.+/?$)[\w.-]+?)(?:\.git)?/?")
 ELSEWHERE = re.compile(r"(?:https|file)://[\w./:~-]+")
 LINK = re.compile(r"\[Open in Colab\]\([^)]*\)\n\n")
 
@@ -74,8 +75,11 @@ def stamped_address(notebook: Path) -> str:
     Raises:
         ValueError: if that cell is not the course's.
     """
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    first = "".join(_first_code(cells)["source"])
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        first = "".join(_first_code(cells)["source"])
+    except (ValueError, KeyError, StopIteration):
+        first = ""
     found = ADDRESS.search(first)
     if found is None or first != FIRST_CELL.format(repo=found[1]):
         raise ValueError(f"{notebook} must begin with the course's set-up cell, as FIRST_CELL in colab.py has it.")
@@ -97,7 +101,7 @@ def stamp(repo: str, notebooks: list[Path]) -> str:
         ValueError: if it is none.
     """
     if ssh := SSH.fullmatch(repo):
-        repo = f"https://{ssh[1] or ssh[2]}/{ssh[3]}"
+        repo = f"https://{GITHUB_BY_SSH.sub('github.com', ssh[1] or ssh[2])}/{ssh[3]}"
     repo = ON_GITHUB.sub("https://github.com/", repo)
     if re.match(r"https://[^/]*@", repo):
         raise ValueError("the address holds a name or a token before @, which everybody could read: leave it out.")
@@ -127,18 +131,28 @@ def _first_code(cells: list[dict]) -> dict:
     return next(cell for cell in cells if cell["cell_type"] == "code")
 
 
+def origin(top: Path) -> str:
+    """The address that git knows for the course's own repository; empty if there is none."""
+
+    def git(*command: str) -> str:
+        return subprocess.run(["git", *command], cwd=top, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:  # the prefix is empty at a repository's top: around an unpacked ZIP there may be somebody's other one
+        return "" if git("rev-parse", "--show-prefix") else git("remote", "get-url", "origin")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def main() -> None:
     top = Path(__file__).parents[2]
-    if len(sys.argv) > 1:
-        repo = "" if sys.argv[1] == "none" else sys.argv[1]
-    else:
-        asked = subprocess.run(["git", "remote", "get-url", "origin"], cwd=top, capture_output=True, text=True)
-        repo = asked.stdout.strip()
-        if not repo:
-            raise SystemExit('there is no git remote "origin": name the address, https://github.com/NAME/REPOSITORY')
+    if len(sys.argv) > 2:
+        raise SystemExit(f"one address, please, and not {len(sys.argv) - 1}: {' '.join(sys.argv[1:])}")
+    repo = sys.argv[1] if len(sys.argv) > 1 else origin(top)
+    if not repo:
+        raise SystemExit('there is no git remote "origin": name the address, https://github.com/NAME/REPOSITORY')
     try:
-        written = stamp(repo, sorted((top / "notebooks").glob("*.ipynb")))
-    except ValueError as problem:
+        written = stamp("" if repo == "none" else repo, sorted((top / "notebooks").glob("[0-9][0-9]_*.ipynb")))
+    except (OSError, ValueError) as problem:
         raise SystemExit(str(problem)) from None
     print(
         f"all notebooks now fetch the course from {written}" if written else "no notebook carries an address any more"

@@ -191,7 +191,11 @@ def _sha256(path: Path, size: int, modified: int) -> str:
 
 
 def _remedy(name: str) -> str:
-    """The same for a clone, a ZIP and an installed course, and nothing in it deletes what somebody may have written."""
+    """The same for a clone, a ZIP and an installed course, and nothing in it deletes what somebody may have written. Only
+    on Colab can the file alone be fetched once more.
+    """
+    if _is_partial_clone():
+        return "delete it, and run this again."
     return f"fetch the course once more, into another folder, and copy data/{name} from there."
 
 
