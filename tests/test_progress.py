@@ -34,7 +34,16 @@ def test_kernels_that_tick_at_once_lose_nothing():
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "[1, 2]", "null", "\xff", '{"01.1": "perfect"}', '{"01.1": ["done"]}', '{"version": 2, "items": {}}'],
+    [
+        "{",
+        "[1, 2]",
+        "null",
+        "[" * 100_000,
+        "\xff",
+        '{"01.1": "perfect"}',
+        '{"01.1": ["done"]}',
+        '{"version": 2, "items": {}}',
+    ],
 )
 def test_a_file_that_is_damaged_or_of_a_newer_version_stays_as_it_is(content, capsys, shown):
     progress_file().write_text(content, encoding="latin-1")
@@ -78,6 +87,15 @@ def test_a_place_with_spaces_and_accents(tmp_path, monkeypatch, shown):
     assert json.loads(place.read_text()) == {"01.1": "done"}
     progress()
     assert f"kept in `{place}`" in shown[0]["text/markdown"]
+
+
+def test_a_place_below_the_home_folder_and_a_file_of_blanks(tmp_path, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setenv("COURSE_PROGRESS", "~/mine.json")
+    (tmp_path / "mine.json").write_text("\n")
+    record("01.1", "done")
+    assert json.loads((tmp_path / "mine.json").read_text()) == {"01.1": "done"}
 
 
 def test_the_place_is_shown_from_the_home_folder(tmp_path, monkeypatch, shown):

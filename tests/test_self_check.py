@@ -413,6 +413,16 @@ def test_commas_and_signs():
     assert to_number("0,125") == 0.125
     assert to_number("-1,5") == to_number("−1.5") == -1.5
     assert judge(QUESTIONS["00-b"], "2,000").text == judge(QUESTIONS["00-b"], "2000").text
+    assert to_number("1_000") is None
+
+
+def test_a_comma_before_three_digits_may_be_a_decimal_comma():
+    assert judge(QUESTIONS["08-b"], "1,127").right
+    assert judge(QUESTIONS["01-a"], "3,700").right
+    assert "is too small" in judge(QUESTIONS["08-b"], "0,527").text
+    assert "is too small" in judge(QUESTIONS["08-b"], "1,026").text
+    slip = QUESTIONS["08-b"].wrong[0]
+    assert judge(QUESTIONS["08-b"], f"{slip.value:.3f}".replace(".", ",")).text == f"Not yet: {slip.why}"
 
 
 @pytest.mark.parametrize(

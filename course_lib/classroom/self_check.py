@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from string import ascii_uppercase
 from typing import Literal
+from unicodedata import normalize
 
 import ipywidgets as widgets
 
@@ -116,25 +117,29 @@ def judge(question: Question, entry: str | Collection[str]) -> Verdict:
 def _judge_number(question: Question, entry: str) -> Verdict:
     if not entry.strip():
         return Verdict(False, "Nothing is entered yet: type a number, then press Enter.")
-    number = to_number(entry)
-    if number is None:
+    meant = (to_number(entry), to_number(entry.replace(",", ".")))  # 1,127 may be a thousand or a little more than one
+    numbers = [number for number in meant if number is not None]
+    if not numbers:
         return Verdict(False, f'Not yet: "{entry.strip()}" is no number; write it in digits, such as 12.5 or -3.')
-    if abs(number - question.value) <= question.tolerance:
+    closest = min(numbers, key=lambda number: abs(number - question.value))
+    if abs(closest - question.value) <= question.tolerance:
         return Verdict(True, f"Right: {question.why}")
-    nearest = min(question.wrong, key=lambda slip: abs(number - slip.value))
-    if abs(number - nearest.value) <= question.tolerance:
-        return Verdict(False, f"Not yet: {nearest.why}")
-    way = "small" if number < question.value else "large"
+    for number in numbers:
+        nearest = min(question.wrong, key=lambda slip: abs(number - slip.value))
+        if abs(number - nearest.value) <= question.tolerance:
+            return Verdict(False, f"Not yet: {nearest.why}")
+    way = "small" if closest < question.value else "large"
     return Verdict(False, f"Not yet: {entry.strip()} is too {way}. {question.hint}")
 
 
 def to_number(entry: str) -> float | None:
     """The number that was typed, with a point or a comma for the decimals; None if it is none.
 
-    A comma before exactly three digits, as in "1,000", stands for thousands. Percent and fractions count as what they
-    are worth, any dash as a minus, and the full stop after a number as none of it.
+    A comma before exactly three digits, as in "1,000", stands for thousands; ``judge`` also tries it as a decimal comma.
+    Percent and fractions count as what they are worth, any dash as a minus, and the full stop after a number as none of
+    it.
     """
-    text = re.sub(r"[−–—‐‑-]\s*", "-", entry.strip()).removesuffix(".")
+    text = re.sub(r"[−–—‐‑-]\s*", "-", normalize("NFKC", entry).strip()).removesuffix(".")
     above, over, below = (text[:-1], "/", "100") if text.endswith("%") else text.partition("/")
     number, divisor = _decimal(above), _decimal(below) if over else 1.0
     return number / divisor if number is not None and divisor else None
@@ -144,7 +149,7 @@ def _decimal(text: str) -> float | None:
     if re.fullmatch(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*", text):
         text = text.replace(",", "")
     try:
-        number = float(text.replace(",", "."))
+        number = float(text.replace(",", ".").replace("_", "?"))  # Python's 1_000 is no number elsewhere
     except ValueError:
         return None
     return number if math.isfinite(number) else None

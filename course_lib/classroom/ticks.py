@@ -28,9 +28,9 @@ def progress_file() -> Path:
     Raises:
         FileNotFoundError: if ``COURSE_PROGRESS`` names no place and this user has no home folder.
     """
-    if named := os.environ.get("COURSE_PROGRESS"):
-        return Path(named)
     try:
+        if named := os.environ.get("COURSE_PROGRESS"):
+            return Path(named).expanduser()
         at_home = Path.home() / ".diffusion_course" / "progress.json"
     except RuntimeError:
         raise FileNotFoundError("there is no home folder: name a file in COURSE_PROGRESS") from None
@@ -89,8 +89,8 @@ def read_ticks(path: Path) -> dict[str, Status]:
     except FileNotFoundError:
         return {}
     try:
-        known = json.loads(text or "{}")
-    except ValueError:
+        known = json.loads(text.strip() or "{}")
+    except (ValueError, RecursionError):  # the latter, nested thousands deep
         known = None
     if not isinstance(known, dict) or any(status not in ("done", "tried") for status in known.values()):
         raise ValueError(
