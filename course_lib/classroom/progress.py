@@ -8,6 +8,8 @@ from course_lib.classroom.self_check import load_questions
 from course_lib.classroom.showing import show_markdown
 from course_lib.classroom.ticks import DRIVE, progress_file, read_ticks
 
+HEAD = "| exercise | title | status | points |"
+
 
 def progress() -> None:
     """Show which exercises are done, tried and open, in all notebooks, the points, and the self-check questions."""
@@ -22,7 +24,7 @@ def progress() -> None:
     rows = [
         f"| {each.id} | {each.title} | {marks[known.get(each.id)]} | {each.points} |" for each in EXERCISES.values()
     ]
-    table = "\n".join(["| exercise | title | status | points |", "|---|---|---|---|", *rows])
+    table = "\n".join([HEAD, "|---|---|---|---|", *rows])
     reached = sum(each.points for each in EXERCISES.values() if known.get(each.id) == "done")
     total = sum(each.points for each in EXERCISES.values())
     asked = [each.tick for each in load_questions().values()]

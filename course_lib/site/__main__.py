@@ -41,6 +41,7 @@ def build(folder: Path) -> int:
     for notebook in NOTEBOOKS:  # what is downloaded is the notebook itself
         shutil.copy(notebook, folder / "_sources")
     fill_easel(folder / "_static" / "easel")
+    (folder / ".nojekyll").touch()  # GitHub Pages would leave out what begins with _
     print(f"Built. To see it: python -m http.server --directory {folder}")
     return 0
 
@@ -50,7 +51,9 @@ def fill_easel(folder: Path) -> None:
     shutil.copytree(HERE / "browser", folder, dirs_exist_ok=True)
     (folder / "ort").mkdir(exist_ok=True)
     for name in RUNTIME:
-        shutil.copy(shipped_file(f"onnxruntime_web/{name}"), folder / "ort")
+        path = shipped_file(f"onnxruntime_web/{name}")
+        script = path.suffix == ".mjs"  # an ending that some servers do not know for a script
+        shutil.copy(path, folder / "ort" / (f"{path.stem}.js" if script else name))
     export(pretrained.text_to_image(), folder / "model")
 
 

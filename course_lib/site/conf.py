@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from course_lib.classroom.colab import GITHUB, stamped_address
-from course_lib.site.mathml import setup as setup  # for Sphinx
+from course_lib.site import mathml
 
 project = "Diffusion models, built in sight"
 author = "the course's authors"
@@ -24,8 +24,9 @@ myst_heading_anchors = 3
 html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["static"]
+html_favicon = "static/favicon.png"  # what text_to_image() draws of "a red sports car" with seed 1
 html_css_files = ["page.css"]
-html_js_files = [("questions.js", {"type": "module"})]
+html_js_files = [("questions.js", {"type": "module"}), ("search.js", {"type": "module"})]
 html_math_renderer = "mathml"
 html_copy_source = True
 html_show_sourcelink = False
@@ -35,10 +36,20 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
     "show_navbar_depth": 1,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},  # the easel needs the room
     "navbar_persistent": [],  # the search stands in the sidebar
 }
 
 published = GITHUB.fullmatch(stamped_address(Path(__file__).parents[2] / "notebooks" / "00_start_here.ipynb"))
+
+
+def setup(app):
+    """Called by Sphinx."""
+    if published:
+        app.tags.add("published")  # see index.md
+    return mathml.setup(app)
+
+
 if published:
     html_theme_options |= {
         "repository_url": f"https://github.com/{published[1]}",

@@ -8,25 +8,38 @@ from dataclasses import asdict
 from typing import Any
 
 from course_lib.classroom.cards import deck, paragraphs, with_mathml
+from course_lib.classroom.progress import HEAD
 from course_lib.classroom.self_check import Question, lettered, load_questions, right_options
 from course_lib.classroom.showing import text_html
 
 FOLDED = {"source_hidden": "hide-input", "outputs_hidden": "hide-output"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
+TITLE = re.compile("# @title (.*)")
 CALL = re.compile(r'^(self_check|flashcards)\("([\w-]*)"\)', flags=re.MULTILINE)
 ASLEEP = 'class="course-asleep"'  # the sentence that stands for a widget where no kernel runs, see classroom/showing.py
+NOTE = {
+    "cell_type": "markdown",
+    "id": "this-page",
+    "metadata": {},
+    "source": "*This page shows a notebook as it was saved, with questions and cards that work. To run its cells, sliders and "
+    "exercises, [take the course](index.md#to-take-it).*",
+}
 
 
 def staged(notebook: str) -> str:
     """A notebook, as JSON, for MyST-NB: what JupyterLab folds is tagged, and questions and cards are brought to life."""
     content, questions = json.loads(notebook), load_questions()
     for cell in content["cells"]:
+        source = "".join(cell["source"])
         hidden = cell["metadata"].get("jupyter", {})
         tags = [tag for key, tag in FOLDED.items() if hidden.get(key)]
         cell["metadata"]["tags"] = [*cell["metadata"].get("tags", []), *tags]
+        if title := TITLE.match(source):
+            prompts = {f"code_prompt_{do}": f"{title[1]}: {do} the {{type}}" for do in ("show", "hide")}
+            cell["metadata"]["mystnb"] = prompts
         if cell["cell_type"] == "code":
-            calls = iter(CALL.findall("".join(cell["source"])))
-            cell["outputs"] = list(_woken(cell["outputs"], calls, questions))
+            cell["outputs"] = list(_woken(cell["outputs"], iter(CALL.findall(source)), questions))
+    content["cells"].insert(1, NOTE)
     return json.dumps(content)
 
 
@@ -40,6 +53,9 @@ def _woken(
         data = output.get("data", {})
         if WIDGET in data:
             continue
+        if "".join(data.get("text/markdown", "")).startswith(HEAD):
+            said = "[With a running kernel, run this cell to see your exercises so far.]"
+            output = output | {"data": {"text/html": f"<p {ASLEEP}>{said}</p>"}}
         if ASLEEP in "".join(data.get("text/html", "")) and (call := next(calls, None)):
             kind, name = call
             alive = deck_html(name) if kind == "flashcards" else question_html(questions[name])
@@ -80,4 +96,5 @@ def deck_html(name: str) -> str:
 
 
 def _element(name: str, content: Any) -> str:
-    return f'<div class="{name}" data-content="{html.escape(json.dumps(content))}"></div>'
+    asleep = f"<p {ASLEEP}>[This needs JavaScript, and a web server that hands the page out.]</p>"
+    return f'<div class="{name}" data-content="{html.escape(json.dumps(content))}">{asleep}</div>'

@@ -1,5 +1,6 @@
 // The front page's easel: a prompt, three knobs, and a picture that comes out of the noise.
 
+const MEGABYTES = 28; // of all that is loaded before the first picture
 const EASEL = `
   <form>
     <label class="prompt">Prompt <input name="prompt" value="a red sports car" maxlength="200" autocomplete="off"></label>
@@ -9,7 +10,7 @@ const EASEL = `
     <button>Draw</button>
   </form>
   <figure>
-    <figcaption role="status">The first time, 28 MB are loaded: the whole model. Nothing that you type leaves your browser.</figcaption>
+    <figcaption role="status">The first time, ${MEGABYTES} MB are loaded: the whole model. Nothing that you type leaves your browser.</figcaption>
     <div class="picture">
       <canvas width="64" height="64" role="img" aria-label="Nothing has been drawn yet."></canvas>
       <canvas class="attention" width="16" height="16" aria-hidden="true" hidden></canvas>
@@ -46,24 +47,29 @@ async function draw(form, place) {
   const prompt = typed.trim();
   const wanted = Object.fromEntries(Object.entries(knobs).map(([name, value]) => [name, Number(value)]));
   showAttention(place, []);
+  place.querySelector("figure").scrollIntoView({ block: "nearest" }); // below the knobs on a telephone
   try {
     say("Loading the model …");
-    progress = (share) => say(share < 1 ? `Loading the model: ${Math.floor(100 * share)} %` : "Starting the model …");
+    progress = (bytes, all) =>
+      say(all ? "Starting the model …" : `Loading the model: ${Math.floor(bytes / 1e6)} of ${MEGABYTES} MB`);
     const pipe = await loaded();
-    let words = [];
+    let [words, step] = [[], 0];
     for await (const { t, latent, attention } of pipe.watch(prompt, wanted)) {
       words = attention;
       if (mine !== turn) return;
       canvas.getContext("2d").putImageData(await pipe.decode(latent), 0, 0);
-      say(`t = ${t}`);
+      say(`Step ${++step} of ${wanted.steps}: t = ${t}`);
       await new Promise((next) => requestAnimationFrame(next));
     }
     if (mine !== turn) return;
-    canvas.setAttribute("aria-label", prompt ? `What the model drew of: ${prompt}.` : "What the model drew without a prompt.");
+    const heard = prompt && wanted.guidance > 0;
+    canvas.setAttribute("aria-label", heard ? `What the model drew of: ${prompt}.` : "What the model drew without a prompt.");
     showAttention(place, words);
     const tip = words.length
       ? "Point at a word: the picture stays light where it attended to it. Notebook 05 says why that surprises."
-      : "Change a word, the seed or a knob, and draw again.";
+      : prompt && !wanted.guidance
+        ? "With a guidance of 0 no prompt is heard."
+        : "Type a prompt, change the seed or a knob, and draw again.";
     say(unknownWords(pipe.unknown(prompt)) || `Done. ${tip}`);
   } catch (problem) {
     say(problem.message);

@@ -1,42 +1,47 @@
 // The course's text-to-image model in a browser: prompt → words → latent, step by step → pixels.
 
-import * as ort from "./ort/ort.wasm.min.mjs";
+import * as ort from "./ort/ort.wasm.min.js";
 import { normalNoise } from "./noise.js";
 import { guided, pictureFromV, sample } from "./sampling.js";
 import { encode, unknown, words as wordsOf } from "./tokenizer.js";
 
+ort.env.wasm.wasmPaths = { mjs: new URL("./ort/ort-wasm-simd-threaded.js", import.meta.url).href };
 ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
 
-// Loads the files of a folder; told(share) hears how much of them is there.
+// Loads the files of a folder; told(bytes, all) hears how many bytes of them are there, and whether those are all.
 export async function load(folder, told = () => {}) {
   const names = ["../ort/ort-wasm-simd-threaded.wasm", "model.json", "words.onnx", "denoiser.onnx", "decoder.onnx"];
-  const shares = new Map();
+  const stop = new AbortController();
+  let bytes = 0;
   const [runtime, around, ...graphs] = await Promise.all(
-    names.map((name) =>
-      fetched(new URL(name, folder), (done, size) => {
-        shares.set(name, [done, size]);
-        const [sum, whole] = [...shares.values()].reduce(([a, b], [c, d]) => [a + c, b + d], [0, 0]);
-        if (shares.size === names.length) told(sum / whole);
-      }),
-    ),
-  );
+    names.map((name) => fetched(new URL(name, folder), stop.signal, (more) => told((bytes += more), false))),
+  ).catch((problem) => {
+    stop.abort(); // without one of them the others are of no use
+    throw problem;
+  });
+  told(bytes, true);
+  // ONNX Runtime tries only once, so what would fail must not get as far.
+  if (!WebAssembly.validate(runtime))
+    throw new Error("ort-wasm-simd-threaded.wasm came damaged, or this browser is too old to run it.");
   ort.env.wasm.wasmBinary = runtime;
   // ONNX Runtime would optimise each graph for longer than that saves.
-  const sessions = graphs.map((graph) => ort.InferenceSession.create(graph, { graphOptimizationLevel: "disabled" }));
+  const sessions = graphs.map((graph, place) =>
+    ort.InferenceSession.create(graph, { graphOptimizationLevel: "disabled" }).catch(() => {
+      throw new Error(`${names[place + 2]} came damaged.`);
+    }),
+  );
   return new TextToImage(JSON.parse(new TextDecoder().decode(around)), ...(await Promise.all(sessions)));
 }
 
-async function fetched(url, told) {
-  const answer = await fetch(url);
+async function fetched(url, signal, told) {
+  const answer = await fetch(url, { signal });
   if (!answer.ok) throw new Error(`${url.pathname.split("/").at(-1)} could not be loaded (${answer.status}).`);
-  const size = Number(answer.headers.get("Content-Length")) || 1;
   const parts = [];
-  let done = 0;
   for (const reader = answer.body.getReader(); ; ) {
-    const { done: ended, value } = await reader.read();
-    if (ended) break;
+    const { done, value } = await reader.read();
+    if (done) break;
     parts.push(value);
-    told((done += value.length), Math.max(size, done));
+    told(value.length);
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }

@@ -3,10 +3,10 @@
 // The number that was typed, with a point or a comma for the decimals; null if it is none. A comma before exactly three
 // digits stands for thousands; percent and fractions count as what they are worth.
 export function toNumber(entry) {
-  const text = entry.trim().replace(/[−–—‐‑-]\s*/gu, "-").replace(/\.$/, "");
+  const text = entry.normalize("NFKC").trim().replace(/[−–—‐‑-]\s*/gu, "-").replace(/\.$/, "");
   const [above, below] = text.endsWith("%") ? [text.slice(0, -1), "100"] : text.split(/\/(.*)/s);
   const [number, divisor] = [decimal(above), below === undefined ? 1 : decimal(below)];
-  return number !== null && divisor ? number / divisor : null;
+  return number !== null && divisor && Number.isFinite(number / divisor) ? number / divisor : null;
 }
 
 function decimal(text) {
@@ -21,13 +21,19 @@ export function judge(question, entry) {
 
 function judgeNumber({ value, tolerance, why, hint, wrong }, entry) {
   if (!entry.trim()) return verdict(false, "Nothing is entered yet: type a number, then press Enter.");
-  const number = toNumber(entry);
-  if (number === null)
+  const meant = [toNumber(entry), toNumber(entry.replaceAll(",", "."))]; // 1,127 may be a thousand or a little more than one
+  const numbers = meant.filter((number) => number !== null);
+  if (!numbers.length)
     return verdict(false, `Not yet: “${escaped(entry.trim())}” is no number; write it in digits, such as 12.5 or -3.`);
-  if (Math.abs(number - value) <= tolerance) return verdict(true, `Right: ${why}`);
-  const nearest = wrong.reduce((a, b) => (Math.abs(number - b.value) < Math.abs(number - a.value) ? b : a));
-  if (Math.abs(number - nearest.value) <= tolerance) return verdict(false, `Not yet: ${nearest.why}`);
-  return verdict(false, `Not yet: ${escaped(entry.trim())} is too ${number < value ? "small" : "large"}. ${hint}`);
+  const nearest = (wanted, all) => all.reduce((a, b) => (Math.abs(b - wanted) < Math.abs(a - wanted) ? b : a));
+  const closest = nearest(value, numbers);
+  if (Math.abs(closest - value) <= tolerance) return verdict(true, `Right: ${why}`);
+  for (const number of numbers) {
+    const slip = nearest(number, wrong.map((each) => each.value));
+    if (Math.abs(number - slip) <= tolerance)
+      return verdict(false, `Not yet: ${wrong.find((each) => each.value === slip).why}`);
+  }
+  return verdict(false, `Not yet: ${escaped(entry.trim())} is too ${closest < value ? "small" : "large"}. ${hint}`);
 }
 
 function judgeChoice({ options, several }, letters) {
@@ -84,7 +90,7 @@ function ask(place, question) {
         : "Nothing is written yet: a sentence or two first, then compare.");
   }
   form.addEventListener("submit", (event) => event.preventDefault());
-  place.append(form, said);
+  place.replaceChildren(form, said);
 }
 
 function learn(place, cards) {
@@ -124,7 +130,7 @@ function learn(place, cards) {
     "Start over": () => turn(false, begin()),
   };
   const buttons = Object.entries(actions).map(([name, action]) => element("button", { type: "button", onclick: action }, name));
-  place.append(element("div", {}, ...buttons, where), face);
+  place.replaceChildren(element("div", {}, ...buttons, where), face);
   begin();
   turn(false);
 }
