@@ -20,9 +20,8 @@ export async function load(folder, told = () => {}) {
     throw problem;
   });
   told(bytes, true);
-  // ONNX Runtime tries only once, so what would fail must not get as far.
-  if (!WebAssembly.validate(runtime))
-    throw new Error("ort-wasm-simd-threaded.wasm came damaged, or this browser is too old to run it.");
+  // ONNX Runtime tries only once, so what is none must not get as far: a page that asks to log in, say.
+  if (new TextDecoder().decode(runtime.subarray(0, 4)) !== "\0asm") throw new Error("ort-wasm-simd-threaded.wasm came damaged.");
   ort.env.wasm.wasmBinary = runtime;
   // ONNX Runtime would optimise each graph for longer than that saves.
   const sessions = graphs.map((graph, place) =>
