@@ -110,6 +110,7 @@ proof-emoji: .venv/test
 
 # A class of 300 hands in coursework, and every mark is what was written down beforehand: some minutes. ARGS="--count=30".
 proof-coursework: .venv/test
+	$(BIN)/python -m pytest -m proof -p no:nbval -o addopts= tests/test_coursework.py
 	$(BIN)/python tests/prove_coursework.py $(ARGS)
 
 # Every notebook in JupyterLab, in a browser: run from top to bottom, and read as it was saved, by day and by night. An

@@ -134,19 +134,13 @@ def test_what_is_tried_goes_along_without_the_solution():
 # --- the same marks as the notebook's check ---------------------------------------------------------------------------
 
 
-def some_answers(number, count):
-    """The first answers of each exercise, right and wrong, one of each at a time, as they would stand in one notebook."""
-    right, wrong = right_and_wrong(number)
-    for place in range(count):
-        for answers, state in ((right, "right"), (wrong, "wrong")):
-            yield [each[place] for each in answers.values() if len(each) > place], state
-
-
 @pytest.mark.slow
+@pytest.mark.parametrize("place", [0, pytest.param(1, marks=pytest.mark.proof)])
 @pytest.mark.parametrize("number", ["01", "02", "03", "04", "05", "06", "07", "08", "09"])
-def test_answers_of_any_style_get_the_marks_that_they_get_in_the_notebook(number, boxes):
-    for answers, state in some_answers(number, 2):
-        for answer in answers:
+def test_answers_of_any_style_get_the_marks_that_they_get_in_the_notebook(number, place, boxes):
+    """The first answers of each exercise, right and wrong, and in ``make proof-coursework`` the second."""
+    for answers, state in zip(right_and_wrong(number), ("right", "wrong"), strict=True):
+        for answer in (each[place] for each in answers.values() if len(each) > place):
             got = mark(boxes["walls"], cells_of([answer]), [answer.exercise])[answer.exercise]
             assert (answer.function.__name__, got.state) == (answer.function.__name__, state), got.says
 
