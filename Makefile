@@ -108,7 +108,8 @@ proof-colab: .venv/test
 proof-emoji: .venv/test
 	$(BIN)/python -m pytest -m proof -p no:nbval -o addopts= tests/test_build_emoji.py
 
-# A class of 300 hands in coursework, and every mark is what was written down beforehand: some minutes. ARGS="--count=30".
+# A class of 300 hands in coursework, and every mark is what was written down beforehand, after a second answer to each
+# exercise, where make test has the first: a quarter of an hour. ARGS="--count=30".
 proof-coursework: .venv/test
 	$(BIN)/python -m pytest -m proof -p no:nbval -o addopts= tests/test_coursework.py
 	$(BIN)/python tests/prove_coursework.py $(ARGS)

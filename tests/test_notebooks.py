@@ -231,12 +231,10 @@ def two_notebooks(tmp_path):
         ("ssh://git@github.com/me/fork", "https://github.com/me/fork", "me/fork"),
         ("ssh://git@github.com:22/me/fork.git", "https://github.com/me/fork.git", "me/fork"),
         ("git@github.com:/me/fork.git", "https://github.com/me/fork.git", "me/fork"),
-        (
-            "git@github.com-work:me/fork.git",
-            "https://github.com/me/fork.git",
-            "me/fork",
-        ),  # an alias for a second account
-        ("ssh://git@ssh.github.com:443/me/fork.git", "https://github.com/me/fork.git", "me/fork"),  # beside a firewall
+        ("git@github.com:443/fork.git", "https://github.com/443/fork.git", "443/fork"),  # a name, and no port
+        # An alias for a second account, and the port that firewalls leave open.
+        ("git@github.com-work:me/fork.git", "https://github.com/me/fork.git", "me/fork"),
+        ("ssh://git@ssh.github.com:443/me/fork.git", "https://github.com/me/fork.git", "me/fork"),
         ("https://www.GitHub.com/me/fork", "https://github.com/me/fork", "me/fork"),
         ("https://gitlab.example.org/a/b", "https://gitlab.example.org/a/b", None),
         ("file:///home/me/course", "file:///home/me/course", None),

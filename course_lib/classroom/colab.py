@@ -61,7 +61,7 @@ if importlib.util.find_spec("course_lib") is None:
         print("from google.colab import drive; drive.mount('/content/drive')")"""
 
 ADDRESS = re.compile(r'COURSE_REPO", "([^"]*)"')
-SSH = re.compile(r"(?:ssh://git@([\w.-]+)(?::\d+)?/|git@([\w.-]+):/?(?:443/)?)(.+)")
+SSH = re.compile(r"(?:ssh://git@([\w.-]+)(?::\d+)?/|git@([\w.-]+):/?)(.+)")
 GITHUB_BY_SSH = re.compile(r"ssh\.github\.com|github\.com-[\w.-]+")  # through port 443, and for a second account
 ON_GITHUB = re.compile(r"https://(?:www\.)?github\.com/", flags=re.IGNORECASE)
 GITHUB = re.compile(r"https://github\.com/([\w.-]+/(?!\.+/?$)[\w.-]+?)(?:\.git)?/?")

@@ -148,8 +148,10 @@ def to_number(entry: str) -> float | None:
 def _decimal(text: str) -> float | None:
     if re.fullmatch(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*", text):
         text = text.replace(",", "")
+    if "_" in text:  # Python's 1_000 is no number elsewhere
+        return None
     try:
-        number = float(text.replace(",", ".").replace("_", "?"))  # Python's 1_000 is no number elsewhere
+        number = float(text.replace(",", "."))
     except ValueError:
         return None
     return number if math.isfinite(number) else None

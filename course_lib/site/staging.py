@@ -54,8 +54,8 @@ def _woken(
         if WIDGET in data:
             continue
         if "".join(data.get("text/markdown", "")).startswith(HEAD):
-            said = "[With a running kernel, run this cell to see your exercises so far.]"
-            output = output | {"data": {"text/html": f"<p {ASLEEP}>{said}</p>"}}
+            asleep = _asleep("With a running kernel, run this cell to see your exercises so far.")
+            output = output | {"data": {"text/html": asleep}}
         if ASLEEP in "".join(data.get("text/html", "")) and (call := next(calls, None)):
             kind, name = call
             alive = deck_html(name) if kind == "flashcards" else question_html(questions[name])
@@ -96,5 +96,9 @@ def deck_html(name: str) -> str:
 
 
 def _element(name: str, content: Any) -> str:
-    asleep = f"<p {ASLEEP}>[This needs JavaScript, and a web server that hands the page out.]</p>"
+    asleep = _asleep("This needs JavaScript, and a web server that hands the page out.")
     return f'<div class="{name}" data-content="{html.escape(json.dumps(content))}">{asleep}</div>'
+
+
+def _asleep(said: str) -> str:
+    return f"<p {ASLEEP}>[{said}]</p>"
