@@ -539,6 +539,9 @@ def test_the_search_finds_a_page(browser, pages):
     quoted = page.locator("#search-results li .context")
     expect(quoted.last).to_contain_text("great circle", timeout=30_000)
     assert "Dark" not in "".join(quoted.all_text_contents())  # a word of the menus
+    whole = page.evaluate("fetch('03_ddim.html').then((page) => page.text()).then((text) => Search.htmlToText(text))")
+    assert "What you have now" in whole
+    assert "System Settings" not in whole  # of the menus, which the article does not hold
     page.close()
 
 
